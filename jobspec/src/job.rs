@@ -1,0 +1,204 @@
+//! The part of a compiled job that stays in the runner: where to go, what to write, whom to tell.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::diagnostic::Place;
+use crate::expr::{Arithmetic, Comparison};
+use crate::plan::Plan;
+use crate::value::OwnedValue;
+
+/// A whole job, compiled and checked.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub name: String,
+    /// The folder of the job file: relative local paths and files named by the job start here.
+    pub folder: PathBuf,
+    pub plan: Plan,
+    /// Sorted by name, so that an index orders as a name does.
+    pub hosts: Vec<HostSpec>,
+    pub output: OutputSpec,
+    pub checks: Vec<CheckSpec>,
+    pub alerts: Vec<AlertSpec>,
+    pub notify: BTreeMap<String, NotifySpec>,
+    pub run: RunSpec,
+    /// What the job asks for and this build cannot execute yet, each with its place.
+    pub not_yet: Vec<(Place, String)>,
+}
+
+/// One host: a node to dial, a child to start, a command to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSpec {
+    /// As rows name it: unique in the job.
+    pub name: String,
+    pub group: String,
+    pub transport: TransportSpec,
+    pub clock: ClockSpec,
+    /// Indices into the plan's `logs` that this host holds, ascending.
+    pub logs: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TransportSpec {
+    Local,
+    Ssh(SshSpec),
+    /// The argument vector, `{host}` replaced, `{bootstrap}` still in it.
+    Exec {
+        command: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SshSpec {
+    /// What `ssh` would be given: a name or alias.
+    pub target: String,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    pub identity: Option<String>,
+    /// Jump hosts, the first dialled first.
+    pub via: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockSpec {
+    Trusted,
+    Measured,
+    /// This host's clock runs so much ahead.
+    FixedNs(i64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSpec {
+    /// `{job}` is replaced, `{run}` still in it.
+    pub dir: String,
+    pub formats: Vec<OutputFormat>,
+    pub line_numbers: bool,
+    pub keep: Option<u32>,
+    pub metrics: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    Jsonl,
+    Csv,
+    Parquet,
+    Html,
+    Text,
+}
+
+/// `[run]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpec {
+    pub parallel_hosts: u32,
+    pub retries: u32,
+    pub host_timeout_ns: i64,
+    pub require: Require,
+    /// The reducer's budget before it spills.
+    pub memory_bytes: u64,
+    pub incremental: bool,
+    pub state: Option<String>,
+    pub wait_ns: i64,
+    pub mapper: Option<String>,
+    pub deploy_dir: Option<String>,
+}
+
+/// How much must be complete: hosts, as a share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Require {
+    pub percent: f64,
+}
+
+/// One `[[check]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckSpec {
+    pub name: String,
+    pub that: ResultExpr,
+    pub baseline: Option<String>,
+}
+
+/// One `[[alert]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertSpec {
+    pub name: String,
+    pub when: ResultExpr,
+    /// Name of a `[notify.NAME]`.
+    pub send: String,
+    pub repeat_ns: Option<i64>,
+}
+
+/// An expression over the finished rows of operators.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResultExpr {
+    Literal(OwnedValue),
+    /// `rows(errors)`; the operator by index into the plan's.
+    Rows(u16),
+    /// `max(latency.p95)`
+    Fold {
+        fold: Fold,
+        cell: Cell,
+    },
+    /// `latency.p95[service = 'pay']`: the one row that the filter leaves.
+    Cell(Cell),
+    Completeness,
+    Baseline,
+    Not(Box<ResultExpr>),
+    And(Vec<ResultExpr>),
+    Or(Vec<ResultExpr>),
+    Compare {
+        operator: Comparison,
+        left: Box<ResultExpr>,
+        right: Box<ResultExpr>,
+    },
+    Arithmetic {
+        operator: Arithmetic,
+        left: Box<ResultExpr>,
+        right: Box<ResultExpr>,
+    },
+    Negate(Box<ResultExpr>),
+    IsNull(Box<ResultExpr>),
+}
+
+/// A column of an operator's rows, and which rows of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    pub operator: u16,
+    pub column: String,
+    /// Columns and the values they must have.
+    pub filter: Vec<(String, OwnedValue)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    Max,
+    Min,
+    Sum,
+    Avg,
+    Count,
+}
+
+/// One `[notify.NAME]`. Secrets are named, not held: the runner fetches them when it sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotifySpec {
+    Webhook {
+        url: String,
+    },
+    Slack {
+        url: String,
+    },
+    Pagerduty {
+        key: String,
+    },
+    Alertmanager {
+        url: String,
+    },
+    Command {
+        command: Vec<String>,
+    },
+    Smtp {
+        server: String,
+        from: String,
+        to: Vec<String>,
+        user: Option<String>,
+        password: Option<String>,
+    },
+}

@@ -1,0 +1,137 @@
+//! One log event, borrowed: who it is, when it was, and the fields that someone asked for.
+
+use std::borrow::Cow;
+
+use bstr::ByteSlice;
+use jobspec::expr::{Column, FieldId, Row};
+use jobspec::value::{Level, Time, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::format::Format;
+
+/// Where an entry stands in the total order: (time, host, log, stream, file, offset). Host, log and stream are
+/// indices of lists sorted by name, so they order as the names do; `file` is the place in the stream, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// `Place::UNTIMED` for an entry that has no time: it comes last.
+    pub time_ns: i64,
+    pub host: u32,
+    pub log: u16,
+    pub stream: u32,
+    pub file: u32,
+    /// In the decoded bytes of the file.
+    pub offset: u64,
+}
+
+impl Place {
+    pub const UNTIMED: i64 = i64::MAX;
+}
+
+/// The names behind a place, for all entries of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub host: String,
+    pub log: String,
+    /// The path as opened, lossy where it is no UTF-8.
+    pub file: String,
+}
+
+/// The text of a field as it stands in the entry, and what kind of thing the format says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub text: &'a [u8],
+    pub kind: FieldKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    /// The inside of a JSON string with escapes in it.
+    Escaped,
+    /// A number as logged.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// The field is there and has no value: JSON's null, nginx's `-`.
+    Null,
+    /// An object or array, well-formed JSON.
+    Json,
+}
+
+impl<'a> Field<'a> {
+    pub fn text(text: &'a [u8]) -> Field<'a> {
+        Field {
+            text,
+            kind: FieldKind::Text,
+        }
+    }
+
+    pub fn value(&self) -> Value<'a> {
+        match self.kind {
+            FieldKind::Null => Value::Null,
+            FieldKind::Bool => Value::Bool(self.text == b"true"),
+            FieldKind::Number => Value::parse_number(self.text).unwrap_or(Value::text(self.text)),
+            FieldKind::Json => Value::Json(Cow::Borrowed(self.text.as_bstr())),
+            FieldKind::Text => Value::text(self.text),
+            FieldKind::Escaped => match crate::format::json::unescape(self.text) {
+                Cow::Borrowed(text) => Value::text(text),
+                Cow::Owned(text) => Value::owned_text(text),
+            },
+        }
+    }
+}
+
+/// One log event.
+pub struct Entry<'a> {
+    pub place: Place,
+    pub source: &'a Source,
+    /// Its own time or the one it inherits.
+    pub time: Option<Time>,
+    pub level: Option<Level>,
+    pub message: Option<Field<'a>>,
+    /// All its lines, joined by LF, without the last terminator.
+    pub raw: &'a [u8],
+    /// Number of its first line in its file, from 1; 0 where nobody counts lines.
+    pub line: u64,
+    pub valid: bool,
+    /// The own fields that the plan reads, by `FieldId`.
+    pub fields: &'a [Option<Field<'a>>],
+    /// How to find all the others.
+    pub format: &'a dyn Format,
+}
+
+impl Entry<'_> {
+    pub fn message_value(&self) -> Value<'_> {
+        self.message.map_or(Value::Null, |message| message.value())
+    }
+}
+
+impl Row for Entry<'_> {
+    fn column(&self, column: Column) -> Value<'_> {
+        match column {
+            Column::Time => self.time.map_or(Value::Null, Value::Time),
+            Column::Level => self.level.map_or(Value::Null, Value::Level),
+            Column::Message => self.message_value(),
+            Column::Raw => Value::text(self.raw),
+            Column::Host => Value::text(self.source.host.as_bytes()),
+            Column::File => Value::text(self.source.file.as_bytes()),
+            Column::Offset => Value::Int(self.place.offset.into()),
+            Column::Log => Value::text(self.source.log.as_bytes()),
+            Column::Valid => Value::Bool(self.valid),
+        }
+    }
+
+    fn field(&self, field: FieldId) -> Option<Value<'_>> {
+        self.fields
+            .get(usize::from(field))
+            .copied()
+            .flatten()
+            .map(|field| field.value())
+    }
+
+    fn output(&self, _index: u16) -> Value<'_> {
+        unreachable!(
+            "an entry has no output columns: the job language resolves names by their place"
+        )
+    }
+}

@@ -1,0 +1,15 @@
+//! Logs in, partial states out: all that happens on one host.
+//!
+//! In reading order: `entry` is one log event; `open` and `stream` find the bytes, `segment` cuts them between
+//! entries, `format` and `time` read them; an `operator` absorbs entries into a partial; `scan` does so for all
+//! segments at once; `serve` speaks to the runner in frames.
+
+pub mod entry;
+pub mod format;
+pub mod measure;
+pub mod open;
+pub mod operator;
+pub mod segment;
+pub mod stream;
+pub mod tally;
+pub mod time;

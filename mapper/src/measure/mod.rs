@@ -1,0 +1,1 @@
+//! Small partials that operators share.
