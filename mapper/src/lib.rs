@@ -9,6 +9,7 @@ pub mod format;
 pub mod measure;
 pub mod open;
 pub mod operator;
+pub mod record;
 pub mod segment;
 pub mod stream;
 pub mod tally;

@@ -1,1 +1,390 @@
-//! Small partials that operators share.
+//! What operators measure over the entries of a group: a small partial for each aggregate function.
+//!
+//! Every partial depends on the multiset of values alone (first and last on the order of entries), so merging is
+//! commutative and a result never tells how the entries were cut. Measures that need the same partial of the same
+//! expression share it: p50, p95 and p99 of a field keep its values once.
+
+mod count;
+mod distinct;
+mod exact;
+mod extent;
+pub mod hash;
+mod percentile;
+mod sketch;
+mod stddev;
+mod sum;
+mod top;
+
+use std::cmp::Ordering;
+use std::io::Write;
+use std::mem::discriminant;
+use std::ops::Range;
+
+use jobspec::expr::{Expr, Measure, Misfits, Row};
+use jobspec::value::{OwnedValue, Value};
+use serde::{Deserialize, Serialize};
+
+use self::count::Count;
+use self::distinct::Distinct;
+use self::extent::{Edge, Extreme};
+use self::percentile::Percentiles;
+use self::stddev::Stddev;
+use self::sum::Sum;
+use self::top::Top;
+use crate::entry::Place;
+
+/// The state of one slot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum MeasurePartial {
+    Count(Count),
+    Sum(Sum),
+    Extreme(Extreme),
+    Edge(Edge),
+    Stddev(Box<Stddev>),
+    Percentiles(Percentiles),
+    Distinct(Distinct),
+    Top(Top),
+}
+
+/// The measures of an operator, compiled: what is evaluated, what is kept of it, what is made of that.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// Each expression once, and the slots that take its value; None is `count(*)`.
+    arguments: Vec<(Option<Expr>, Range<usize>)>,
+    slots: Vec<Slot>,
+    results: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    kind: SlotKind,
+    /// What is made of it in the end, and which measure that is.
+    results: Vec<(usize, Finish)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SlotKind {
+    Count,
+    CountOf,
+    CountIf,
+    Sum,
+    Min,
+    Max,
+    First,
+    Last,
+    Stddev,
+    Percentiles,
+    Distinct,
+    Top,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Finish {
+    Value,
+    Avg,
+    Rate,
+    Percentile(f64),
+    Top(u32),
+}
+
+fn kind_and_finish(measure: &Measure) -> (SlotKind, Finish) {
+    match measure {
+        Measure::Count => (SlotKind::Count, Finish::Value),
+        Measure::CountOf(_) => (SlotKind::CountOf, Finish::Value),
+        Measure::CountIf(_) => (SlotKind::CountIf, Finish::Value),
+        Measure::Rate(_) => (SlotKind::CountIf, Finish::Rate),
+        Measure::Sum(_) => (SlotKind::Sum, Finish::Value),
+        Measure::Avg(_) => (SlotKind::Sum, Finish::Avg),
+        Measure::Min(_) => (SlotKind::Min, Finish::Value),
+        Measure::Max(_) => (SlotKind::Max, Finish::Value),
+        Measure::First(_) => (SlotKind::First, Finish::Value),
+        Measure::Last(_) => (SlotKind::Last, Finish::Value),
+        Measure::Stddev(_) => (SlotKind::Stddev, Finish::Value),
+        Measure::Percentile(_, percent) => (SlotKind::Percentiles, Finish::Percentile(*percent)),
+        Measure::Distinct(_) => (SlotKind::Distinct, Finish::Value),
+        Measure::Top(_, limit) => (SlotKind::Top, Finish::Top(*limit)),
+    }
+}
+
+impl Measures {
+    pub fn new(measures: &[Measure]) -> Measures {
+        let mut arguments: Vec<(Option<&Expr>, Vec<Slot>)> = Vec::new();
+        for (index, measure) in measures.iter().enumerate() {
+            let (kind, finish) = kind_and_finish(measure);
+            let argument = measure.argument();
+            let at = arguments.iter().position(|(known, _)| *known == argument);
+            let at = at.unwrap_or_else(|| {
+                arguments.push((argument, Vec::new()));
+                arguments.len() - 1
+            });
+            let slots = &mut arguments[at].1;
+            match slots.iter_mut().find(|slot| slot.kind == kind) {
+                Some(slot) => slot.results.push((index, finish)),
+                None => slots.push(Slot {
+                    kind,
+                    results: vec![(index, finish)],
+                }),
+            }
+        }
+        let mut compiled = Measures {
+            arguments: Vec::new(),
+            slots: Vec::new(),
+            results: measures.len(),
+        };
+        for (argument, slots) in arguments {
+            let start = compiled.slots.len();
+            compiled.slots.extend(slots);
+            compiled
+                .arguments
+                .push((argument.cloned(), start..compiled.slots.len()));
+        }
+        compiled
+    }
+
+    pub fn empty(&self) -> Box<[MeasurePartial]> {
+        self.slots.iter().map(|slot| slot.kind.empty()).collect()
+    }
+
+    /// Whether the partials are of these measures: to be asked of whatever came from outside.
+    pub fn accepts(&self, partials: &[MeasurePartial]) -> bool {
+        partials.len() == self.slots.len()
+            && self
+                .slots
+                .iter()
+                .zip(partials)
+                .all(|(slot, partial)| discriminant(&slot.kind.empty()) == discriminant(partial))
+    }
+
+    pub fn add<R: Row + ?Sized>(
+        &self,
+        partials: &mut [MeasurePartial],
+        row: &R,
+        place: &Place,
+        misfits: &Misfits,
+    ) {
+        for (argument, slots) in &self.arguments {
+            let value = argument
+                .as_ref()
+                .map_or(Value::Null, |expr| expr.eval(row, misfits));
+            for (slot, partial) in self.slots[slots.clone()]
+                .iter()
+                .zip(&mut partials[slots.clone()])
+            {
+                partial.add(slot.kind, &value, place, misfits);
+            }
+        }
+    }
+
+    /// Commutative, and associative.
+    pub fn merge(&self, left: &mut [MeasurePartial], right: Box<[MeasurePartial]>) {
+        for ((slot, left), right) in self.slots.iter().zip(left).zip(right) {
+            left.merge(slot.kind, right);
+        }
+    }
+
+    /// The value of every measure, in the order of the plan.
+    pub fn finish(&self, partials: Box<[MeasurePartial]>) -> Vec<OwnedValue> {
+        let mut values = vec![Value::Null; self.results];
+        for (slot, partial) in self.slots.iter().zip(partials) {
+            slot.finish(partial, &mut values);
+        }
+        values
+    }
+}
+
+impl SlotKind {
+    fn empty(self) -> MeasurePartial {
+        match self {
+            SlotKind::Count | SlotKind::CountOf | SlotKind::CountIf => {
+                MeasurePartial::Count(Count::default())
+            }
+            SlotKind::Sum => MeasurePartial::Sum(Sum::default()),
+            SlotKind::Min | SlotKind::Max => MeasurePartial::Extreme(Extreme::default()),
+            SlotKind::First | SlotKind::Last => MeasurePartial::Edge(Edge::default()),
+            SlotKind::Stddev => MeasurePartial::Stddev(Box::default()),
+            SlotKind::Percentiles => MeasurePartial::Percentiles(Percentiles::default()),
+            SlotKind::Distinct => MeasurePartial::Distinct(Distinct::default()),
+            SlotKind::Top => MeasurePartial::Top(Top::default()),
+        }
+    }
+
+    /// How a better value or place compares with the one that is held.
+    fn wanted(self) -> Ordering {
+        match self {
+            SlotKind::Max | SlotKind::Last => Ordering::Greater,
+            _ => Ordering::Less,
+        }
+    }
+}
+
+impl MeasurePartial {
+    fn add(&mut self, kind: SlotKind, value: &Value<'_>, place: &Place, misfits: &Misfits) {
+        if let MeasurePartial::Count(count) = self {
+            return count.add(match kind {
+                SlotKind::CountIf => *value == Value::Bool(true),
+                SlotKind::CountOf => !value.is_null(),
+                _ => true,
+            });
+        }
+        if value.is_null() {
+            return;
+        }
+        match self {
+            MeasurePartial::Count(_) => {}
+            MeasurePartial::Sum(sum) => {
+                with_number(value, misfits, |number| sum.add(number));
+            }
+            MeasurePartial::Stddev(stddev) => {
+                with_number(value, misfits, |number| stddev.add(number));
+            }
+            MeasurePartial::Extreme(extreme) => extreme.add(value, kind.wanted()),
+            MeasurePartial::Edge(edge) => edge.add(place, value, kind.wanted()),
+            MeasurePartial::Percentiles(percentiles) => percentiles.add(value),
+            MeasurePartial::Distinct(distinct) => with_text(value, |text| distinct.add(text)),
+            MeasurePartial::Top(top) => with_text(value, |text| top.add(text, value)),
+        }
+    }
+
+    fn merge(&mut self, kind: SlotKind, other: MeasurePartial) {
+        use MeasurePartial::*;
+        match (self, other) {
+            (Count(left), Count(right)) => left.merge(right),
+            (Sum(left), Sum(right)) => left.merge(right),
+            (Extreme(left), Extreme(right)) => left.merge(right, kind.wanted()),
+            (Edge(left), Edge(right)) => left.merge(right, kind.wanted()),
+            (Stddev(left), Stddev(right)) => left.merge(*right),
+            (Percentiles(left), Percentiles(right)) => left.merge(right),
+            (Distinct(left), Distinct(right)) => left.merge(right),
+            (Top(left), Top(right)) => left.merge(right),
+            // `accepts` has refused it where it came in.
+            (
+                Count(_) | Sum(_) | Extreme(_) | Edge(_) | Stddev(_) | Percentiles(_) | Distinct(_)
+                | Top(_),
+                _,
+            ) => debug_assert!(false, "partials of two kinds in one slot"),
+        }
+    }
+}
+
+impl Slot {
+    fn finish(&self, partial: MeasurePartial, values: &mut [OwnedValue]) {
+        let value = match partial {
+            MeasurePartial::Percentiles(percentiles) => {
+                let wanted: Vec<f64> = self
+                    .results
+                    .iter()
+                    .map(|(_, finish)| match finish {
+                        Finish::Percentile(percent) => *percent,
+                        _ => 0.0,
+                    })
+                    .collect();
+                let found = percentiles.percentiles(&wanted);
+                for ((index, _), value) in self.results.iter().zip(found) {
+                    values[*index] = value;
+                }
+                return;
+            }
+            MeasurePartial::Top(top) => {
+                let most = self.results.iter().map(|(_, finish)| match finish {
+                    Finish::Top(limit) => *limit as usize,
+                    _ => 0,
+                });
+                top.top(most.max().unwrap_or(0))
+            }
+            MeasurePartial::Count(count) => {
+                for (index, finish) in &self.results {
+                    values[*index] = match finish {
+                        Finish::Rate => count.rate(),
+                        _ => count.count(),
+                    };
+                }
+                return;
+            }
+            MeasurePartial::Sum(sum) => {
+                for (index, finish) in &self.results {
+                    values[*index] = match finish {
+                        Finish::Avg => sum.avg(),
+                        _ => sum.sum(),
+                    };
+                }
+                return;
+            }
+            MeasurePartial::Extreme(extreme) => extreme.value(),
+            MeasurePartial::Edge(edge) => edge.value(),
+            MeasurePartial::Stddev(stddev) => stddev.stddev(),
+            MeasurePartial::Distinct(distinct) => Value::Int(distinct.count().into()),
+        };
+        for (index, finish) in &self.results {
+            values[*index] = match (finish, &value) {
+                (Finish::Top(limit), Value::List(list)) => {
+                    Value::List(list.iter().take(*limit as usize).cloned().collect())
+                }
+                _ => value.clone(),
+            };
+        }
+    }
+}
+
+/// The same value, borrowed.
+pub fn lend<'a>(value: &'a Value<'_>) -> Value<'a> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Bool(bool) => Value::Bool(*bool),
+        Value::Int(number) => Value::Int(*number),
+        Value::Float(number) => Value::Float(*number),
+        Value::Time(time) => Value::Time(*time),
+        Value::Level(level) => Value::Level(*level),
+        Value::Text(text) => Value::text(text),
+        Value::Json(text) => Value::Json((&**text).into()),
+        Value::List(list) => Value::List(list.iter().map(lend).collect()),
+        Value::Object(object) => Value::Object(
+            object
+                .iter()
+                .map(|(name, value)| (name.clone(), lend(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// A copy that borrows nothing.
+pub fn to_owned(value: &Value<'_>) -> OwnedValue {
+    lend(value).into_owned()
+}
+
+/// A text that is a number as that number, all else as it is.
+fn number_form<'a>(value: &'a Value<'_>) -> Value<'a> {
+    value.as_number().unwrap_or_else(|| lend(value))
+}
+
+/// Of two values with one text the plainer is shown: the number 200 rather than the text "200".
+pub fn plainer(held: &mut OwnedValue, value: &Value<'_>) {
+    if !same_kind(held, value) && value.total_cmp(held).is_lt() {
+        *held = to_owned(value);
+    }
+}
+
+fn same_kind<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+    discriminant(left) == discriminant(right)
+}
+
+/// Calls with the value as a number; any other value counts as a misfit.
+fn with_number(value: &Value<'_>, misfits: &Misfits, mut call: impl FnMut(&Value<'static>)) {
+    match value.as_number() {
+        Some(number) => call(&number),
+        None => misfits.0.set(misfits.0.get() + 1),
+    }
+}
+
+/// Calls with the value's text, by which values are told apart; no allocation for texts and whole numbers.
+pub fn with_text(value: &Value<'_>, call: impl FnOnce(&[u8])) {
+    let mut scratch = [0_u8; 48];
+    let mut rest = &mut scratch[..];
+    match value {
+        Value::Text(text) | Value::Json(text) => call(text),
+        Value::Int(number) if write!(rest, "{number}").is_ok() => {
+            let length = 48 - rest.len();
+            call(&scratch[..length]);
+        }
+        _ => call(&value.to_text()),
+    }
+}

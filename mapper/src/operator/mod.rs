@@ -4,11 +4,22 @@
 //! rows, once, in the reducer. The law: however the same entries are cut and in whatever order the pieces arrive, the
 //! rows are the same bytes.
 
+mod aggregate;
+mod any;
+mod gate;
+mod key;
+mod row;
+mod select;
+
+pub use self::aggregate::{Aggregate, AggregatePartial};
+pub use self::any::{AnyOperator, AnyPartial, Mismatch};
+pub use self::select::{Select, SelectPartial};
+
 use jobspec::value::OwnedValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Place, Source};
 
 /// One named analysis. It holds its plan; its partial holds only what was learnt, so two partials of a job cannot
 /// disagree about a limit.
@@ -25,10 +36,45 @@ pub trait Operator: Sync {
     fn merge(&self, left: Self::Partial, right: Self::Partial) -> Self::Partial;
 
     /// All rows, in the order that DESIGN's outputs give them.
-    fn finish(&self, partial: Self::Partial, rows: &mut dyn Rows);
+    fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);
+
+    /// The columns of a row.
+    fn columns(&self) -> Vec<OutputColumn>;
+
+    /// Values that were of the wrong type for their place, and so NULL there.
+    fn misfits(&self, partial: &Self::Partial) -> u64;
 }
 
 /// Takes finished rows. Values stand in the order of the operator's `columns`.
 pub trait Rows {
     fn push(&mut self, row: Vec<OwnedValue>);
+}
+
+/// The names behind places.
+pub trait Sources {
+    fn source(&self, place: &Place) -> &Source;
+}
+
+/// A column of a row as outputs show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    pub name: String,
+    /// Left out of jsonl where it is NULL.
+    pub optional: bool,
+}
+
+impl OutputColumn {
+    pub fn new(name: impl Into<String>) -> OutputColumn {
+        OutputColumn {
+            name: name.into(),
+            optional: false,
+        }
+    }
+
+    pub fn optional(name: impl Into<String>) -> OutputColumn {
+        OutputColumn {
+            name: name.into(),
+            optional: true,
+        }
+    }
 }

@@ -1,0 +1,250 @@
+//! Percentiles by nearest rank: exact up to 4,096 values of a group, a sketch beyond.
+//!
+//! How many values there were decides which of the two it is, not how they came together: a merged partial turns
+//! into a sketch when the merged count says so, and the sketch of two halves is the sketch of the whole.
+
+use jobspec::value::{OwnedValue, Value};
+use serde::{Deserialize, Serialize};
+
+use super::sketch::Sketch;
+use super::{number_form, to_owned};
+
+/// Values that a group keeps as they are.
+pub const EXACT: usize = 4096;
+
+/// One partial serves all percentiles of an expression.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Percentiles {
+    Exact(Box<Exact>),
+    Sketch(Box<Sketch>),
+}
+
+/// The values, the common kinds apart so that they are small.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Deltas", into = "Deltas")]
+pub struct Exact {
+    ints: Vec<i64>,
+    floats: Vec<f64>,
+    others: Vec<OwnedValue>,
+}
+
+/// As they travel: whole numbers sorted, each as what it is more than the one before.
+#[derive(Serialize, Deserialize)]
+struct Deltas {
+    first: i64,
+    deltas: Vec<u64>,
+    floats: Vec<f64>,
+    others: Vec<OwnedValue>,
+}
+
+impl From<Exact> for Deltas {
+    fn from(mut exact: Exact) -> Deltas {
+        exact.ints.sort_unstable();
+        let mut before = exact.ints.first().copied().unwrap_or(0);
+        let first = before;
+        let deltas = exact
+            .ints
+            .iter()
+            .map(|int| int.wrapping_sub(std::mem::replace(&mut before, *int)) as u64)
+            .collect();
+        Deltas {
+            first,
+            deltas,
+            floats: exact.floats,
+            others: exact.others,
+        }
+    }
+}
+
+impl From<Deltas> for Exact {
+    fn from(parts: Deltas) -> Exact {
+        let mut int = parts.first;
+        let ints = parts
+            .deltas
+            .iter()
+            .map(|delta| {
+                int = int.wrapping_add(*delta as i64);
+                int
+            })
+            .collect();
+        Exact {
+            ints,
+            floats: parts.floats,
+            others: parts.others,
+        }
+    }
+}
+
+impl Default for Percentiles {
+    fn default() -> Percentiles {
+        Percentiles::Exact(Box::default())
+    }
+}
+
+impl Exact {
+    fn count(&self) -> usize {
+        self.ints.len() + self.floats.len() + self.others.len()
+    }
+
+    fn push(&mut self, value: &Value<'_>) {
+        match value {
+            Value::Int(number) if i64::try_from(*number).is_ok() => self.ints.push(*number as i64),
+            Value::Float(number) => self.floats.push(*number),
+            Value::Text(_) => match number_form(value) {
+                number @ (Value::Int(_) | Value::Float(_)) => self.push(&number),
+                _ => self.others.push(to_owned(value)),
+            },
+            _ => self.others.push(to_owned(value)),
+        }
+    }
+
+    fn into_values(self) -> Vec<OwnedValue> {
+        let mut values = self.others;
+        values.extend(self.ints.into_iter().map(|int| Value::Int(int.into())));
+        values.extend(self.floats.into_iter().map(Value::float));
+        values
+    }
+}
+
+impl Percentiles {
+    /// The value must not be NULL.
+    pub fn add(&mut self, value: &Value<'_>) {
+        match self {
+            Percentiles::Exact(exact) => {
+                exact.push(value);
+                if exact.count() > EXACT {
+                    self.coarsen();
+                }
+            }
+            Percentiles::Sketch(sketch) => sketch.add(value, 1),
+        }
+    }
+
+    pub fn merge(&mut self, other: Percentiles) {
+        let (bigger, smaller) = match (std::mem::take(self), other) {
+            (left @ Percentiles::Sketch(_), right) => (left, right),
+            (left, right) => (right, left),
+        };
+        *self = bigger;
+        match (&mut *self, smaller) {
+            (Percentiles::Sketch(sketch), Percentiles::Sketch(other)) => sketch.merge(*other),
+            (Percentiles::Sketch(sketch), Percentiles::Exact(other)) => {
+                other
+                    .into_values()
+                    .iter()
+                    .for_each(|value| sketch.add(value, 1));
+            }
+            (Percentiles::Exact(exact), Percentiles::Exact(other)) => {
+                exact.ints.extend_from_slice(&other.ints);
+                exact.floats.extend_from_slice(&other.floats);
+                exact.others.extend(other.others);
+                if exact.count() > EXACT {
+                    self.coarsen();
+                }
+            }
+            // Only the smaller of the two may be exact while the other is not.
+            (Percentiles::Exact(_), Percentiles::Sketch(_)) => {}
+        }
+    }
+
+    fn coarsen(&mut self) {
+        if let Percentiles::Exact(exact) = self {
+            let mut sketch = Sketch::default();
+            for value in std::mem::take(&mut **exact).into_values() {
+                sketch.add(&value, 1);
+            }
+            *self = Percentiles::Sketch(Box::new(sketch));
+        }
+    }
+
+    /// The value of each percentile (0 to 100) in turn; NULL of nothing.
+    pub fn percentiles(self, wanted: &[f64]) -> Vec<OwnedValue> {
+        match self {
+            Percentiles::Exact(exact) => {
+                let mut values = exact.into_values();
+                values.sort_by(Value::total_cmp);
+                wanted
+                    .iter()
+                    .map(
+                        |percent| match nearest_rank(*percent, values.len() as u64) {
+                            Some(rank) => values[rank as usize].clone(),
+                            None => Value::Null,
+                        },
+                    )
+                    .collect()
+            }
+            Percentiles::Sketch(sketch) => wanted
+                .iter()
+                .map(|percent| match nearest_rank(*percent, sketch.count()) {
+                    Some(rank) => sketch.value_at(rank),
+                    None => Value::Null,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The index of the least value that at least so many percent of all values do not exceed; None of nothing.
+fn nearest_rank(percent: f64, count: u64) -> Option<u64> {
+    let last = count.checked_sub(1)?;
+    // Multiplied first, as 7 % of 100 is 7 and not a little more.
+    let rank = (percent * count as f64 / 100.0).ceil() as u64;
+    Some(rank.saturating_sub(1).min(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: impl IntoIterator<Item = Value<'static>>, percent: f64) -> OwnedValue {
+        let mut percentiles = Percentiles::default();
+        values.into_iter().for_each(|value| percentiles.add(&value));
+        percentiles.percentiles(&[percent]).remove(0)
+    }
+
+    #[test]
+    fn it_is_the_nearest_rank() {
+        let hundred = || (1..=100).map(Value::Int);
+        for percent in 1..=100 {
+            assert_eq!(of(hundred(), percent.into()), Value::Int(percent.into()));
+        }
+        assert_eq!(of(hundred(), 0.0), Value::Int(1));
+        assert_eq!(of(hundred(), 99.5), Value::Int(100));
+        assert_eq!(of((1..=4).map(Value::Int), 50.0), Value::Int(2));
+        assert_eq!(of([], 50.0), Value::Null);
+    }
+
+    #[test]
+    fn numbers_come_before_texts() {
+        let values = [
+            Value::text(b"x"),
+            Value::text(b"20"),
+            Value::Int(3),
+            Value::text(b"1.5"),
+        ];
+        let at = |percent| of(values.clone(), percent);
+        assert_eq!(at(25.0), Value::Float(1.5));
+        assert_eq!(at(75.0), Value::Int(20));
+        assert_eq!(at(100.0), Value::text(b"x"));
+    }
+
+    #[test]
+    fn the_count_alone_decides_when_it_turns_into_a_sketch() {
+        let half = |from: i128| {
+            let mut half = Percentiles::default();
+            (0..2048).for_each(|index| half.add(&Value::Int(1000 + 7 * (from + index))));
+            half
+        };
+        let mut whole = half(0);
+        whole.merge(half(2048));
+        assert!(matches!(whole, Percentiles::Exact(_)));
+        assert_eq!(
+            whole.clone().percentiles(&[50.0])[0],
+            Value::Int(1000 + 7 * 2047)
+        );
+        let mut one = Percentiles::default();
+        one.add(&Value::Int(0));
+        one.merge(whole);
+        assert!(matches!(one, Percentiles::Sketch(_)));
+    }
+}

@@ -1,0 +1,92 @@
+//! `sum` and `avg`, exact: whole numbers in one integer, the rest in a `Wide`. One partial serves both.
+
+use jobspec::value::Value;
+use serde::{Deserialize, Serialize};
+
+use super::exact::Wide;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Sum {
+    count: u64,
+    whole: i128,
+    /// Doubles, and what `whole` could not hold.
+    wide: Option<Box<Wide>>,
+}
+
+impl Sum {
+    /// The value must be a number.
+    pub fn add(&mut self, number: &Value<'_>) {
+        self.count = self.count.saturating_add(1);
+        match number {
+            Value::Int(number) => self.add_whole(*number),
+            Value::Float(number) => self.wide.get_or_insert_default().add_float(*number),
+            _ => {}
+        }
+    }
+
+    fn add_whole(&mut self, number: i128) {
+        match self.whole.checked_add(number) {
+            Some(sum) => self.whole = sum,
+            None => {
+                let wide = self.wide.get_or_insert_default();
+                wide.add_int(self.whole);
+                self.whole = number;
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: Sum) {
+        self.count = self.count.saturating_add(other.count);
+        self.add_whole(other.whole);
+        match (&mut self.wide, other.wide) {
+            (Some(wide), Some(other)) => wide.add(&other),
+            (None, other) => self.wide = other,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// NULL of nothing.
+    pub fn sum(&self) -> Value<'static> {
+        self.divided(1)
+    }
+
+    /// NULL of nothing.
+    pub fn avg(&self) -> Value<'static> {
+        self.divided(self.count)
+    }
+
+    fn divided(&self, divisor: u64) -> Value<'static> {
+        if self.count == 0 {
+            return Value::Null;
+        }
+        let mut wide = self.wide.as_deref().cloned().unwrap_or_default();
+        wide.add_int(self.whole);
+        wide.magnitude().divide(divisor).value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(numbers: &[Value<'static>]) -> Sum {
+        let mut sum = Sum::default();
+        numbers.iter().for_each(|number| sum.add(number));
+        sum
+    }
+
+    #[test]
+    fn whole_numbers_are_exact_beyond_their_integer() {
+        let mut left = sum(&[Value::Int(i128::MAX), Value::Int(i128::MAX)]);
+        left.merge(sum(&[Value::Int(i128::MIN), Value::Int(i128::MIN)]));
+        assert_eq!(left.sum(), Value::Int(-2));
+        assert_eq!(left.avg(), Value::Float(-0.5));
+    }
+
+    #[test]
+    fn nothing_is_null_and_zero_is_zero() {
+        assert_eq!(sum(&[]).sum(), Value::Null);
+        assert_eq!(sum(&[]).avg(), Value::Null);
+        assert_eq!(sum(&[Value::Int(0)]).avg(), Value::Int(0));
+    }
+}

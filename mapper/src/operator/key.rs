@@ -1,0 +1,23 @@
+//! Keys as bytes: the texts of some values, so that equal bytes are equal keys and bytes sort runs.
+
+use jobspec::value::Value;
+
+use crate::measure::with_text;
+
+/// Appends one part of a key. NULL is no text, not even the empty one.
+pub fn push(key: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Null => key.push(0),
+        // Times are many and slow to print; their nanoseconds and digits say the same.
+        Value::Time(time) => {
+            key.push(2);
+            key.extend_from_slice(&(time.ns as u64 ^ 1 << 63).to_be_bytes());
+            key.push(time.digits);
+        }
+        _ => with_text(value, |text| {
+            key.push(1);
+            key.extend_from_slice(&(text.len() as u32).to_be_bytes());
+            key.extend_from_slice(text);
+        }),
+    }
+}

@@ -1,0 +1,60 @@
+//! Finished rows as expressions see them, and how `order` compares.
+
+use std::cmp::Ordering;
+
+use jobspec::expr::{Column, FieldId, Row};
+use jobspec::plan::Order;
+use jobspec::value::{OwnedValue, Time, Value};
+
+use crate::measure::lend;
+
+/// A group's values, then its measures.
+pub struct InnerRow<'a>(pub &'a [OwnedValue]);
+
+impl Row for InnerRow<'_> {
+    // An entry's columns and fields are no part of a finished row: the job language resolves names by their place.
+    fn column(&self, _column: Column) -> Value<'_> {
+        Value::Null
+    }
+
+    fn field(&self, _field: FieldId) -> Option<Value<'_>> {
+        None
+    }
+
+    fn output(&self, index: u16) -> Value<'_> {
+        self.0.get(usize::from(index)).map_or(Value::Null, lend)
+    }
+}
+
+/// A value as `order` compares it: a text that is a number is that number, and the digits of a time do not count.
+pub fn order_value(value: Value<'_>) -> OwnedValue {
+    match value {
+        Value::Time(time) => Value::Time(Time::new(time.ns, 0)),
+        value => value.as_number().unwrap_or_else(|| value.into_owned()),
+    }
+}
+
+/// Compares by the terms of `order` in turn. NULL comes last, falling too.
+pub fn compare(order: &[Order], left: &[OwnedValue], right: &[OwnedValue]) -> Ordering {
+    order
+        .iter()
+        .zip(left.iter().zip(right))
+        .map(
+            |(term, (left, right))| match (left.is_null(), right.is_null()) {
+                (false, false) if term.descending => right.total_cmp(left),
+                (false, false) => left.total_cmp(right),
+                (left, right) => left.cmp(&right),
+            },
+        )
+        .find(|ordering| ordering.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+/// Compares group values or key values in turn.
+pub fn compare_values(left: &[OwnedValue], right: &[OwnedValue]) -> Ordering {
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| left.total_cmp(right))
+        .find(|ordering| ordering.is_ne())
+        .unwrap_or(Ordering::Equal)
+}

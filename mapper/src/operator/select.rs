@@ -1,0 +1,173 @@
+//! Select: the entries that satisfy a predicate, whole or as some columns, in the total order or in one of their own.
+//!
+//! With a limit no more rows than that leave a segment: a row beyond the limit of a part is beyond that of the whole.
+
+use std::cmp::Ordering;
+
+use jobspec::expr::Misfits;
+use jobspec::plan::{Named, Order, SelectPlan, TimeRange};
+use jobspec::value::OwnedValue;
+use serde::{Deserialize, Serialize};
+
+use super::gate::Gate;
+use super::row::{compare, order_value};
+use super::{Operator, OutputColumn, Rows, Sources};
+use crate::entry::{Entry, Place};
+use crate::record::EntryRecord;
+
+pub struct Select {
+    gate: Gate,
+    /// None: whole entries.
+    columns: Option<Vec<Named>>,
+    order: Vec<Order>,
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SelectPartial {
+    /// Sorted up to `sorted`; with a limit, what the sorted part has in full shuts out what comes after its last.
+    rows: Vec<SelectRow>,
+    sorted: usize,
+    misfits: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SelectRow {
+    place: Place,
+    order: Vec<OwnedValue>,
+    body: Body,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Body {
+    Columns(Vec<OwnedValue>),
+    Entry(Box<EntryRecord>),
+}
+
+impl Select {
+    pub fn new(plan: &SelectPlan, range: TimeRange) -> Select {
+        Select {
+            gate: Gate::new(range, plan.predicate.as_ref()),
+            columns: plan.columns.clone(),
+            order: plan.order.clone(),
+            limit: plan
+                .limit
+                .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Whether the partial is one of this operator's.
+    pub fn accepts(&self, partial: &SelectPartial) -> bool {
+        partial.sorted <= partial.rows.len()
+            && partial.rows.iter().all(|row| {
+                row.order.len() == self.order.len()
+                    && match (&row.body, &self.columns) {
+                        (Body::Columns(values), Some(columns)) => values.len() == columns.len(),
+                        (Body::Entry(_), None) => true,
+                        (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
+                    }
+            })
+    }
+
+    fn compare(&self, left: (&[OwnedValue], &Place), right: (&[OwnedValue], &Place)) -> Ordering {
+        compare(&self.order, left.0, right.0).then_with(|| left.1.cmp(right.1))
+    }
+
+    /// Sorts, and forgets what is beyond the limit.
+    fn settle(&self, partial: &mut SelectPartial) {
+        if partial.sorted < partial.rows.len() {
+            // Stable, as it is quick where the rows are runs already; no two of them are equal.
+            partial.rows.sort_by(|left, right| {
+                self.compare((&left.order, &left.place), (&right.order, &right.place))
+            });
+        }
+        partial.rows.truncate(self.limit.unwrap_or(usize::MAX));
+        partial.sorted = partial.rows.len();
+    }
+
+    /// The row that a new one must come before, once there are as many as the limit.
+    fn bound<'a>(&self, partial: &'a SelectPartial) -> Option<&'a SelectRow> {
+        let limit = self.limit.filter(|limit| *limit <= partial.sorted)?;
+        partial.rows.get(limit.checked_sub(1)?)
+    }
+}
+
+impl Operator for Select {
+    type Partial = SelectPartial;
+
+    fn empty(&self) -> SelectPartial {
+        SelectPartial::default()
+    }
+
+    fn absorb(&self, partial: &mut SelectPartial, entry: &Entry<'_>) {
+        let misfits = Misfits::default();
+        if self.limit != Some(0) && self.gate.admits(entry, &misfits) {
+            let order: Vec<OwnedValue> = self
+                .order
+                .iter()
+                .map(|term| order_value(term.expr.eval(entry, &misfits)))
+                .collect();
+            let is_beyond = self.bound(partial).is_some_and(|bound| {
+                self.compare((&order, &entry.place), (&bound.order, &bound.place))
+                    .is_gt()
+            });
+            let body = match &self.columns {
+                Some(columns) => Body::Columns(
+                    columns
+                        .iter()
+                        .map(|column| column.expr.eval(entry, &misfits).into_owned())
+                        .collect(),
+                ),
+                None if is_beyond => Body::Columns(Vec::new()),
+                None => Body::Entry(Box::new(EntryRecord::new(entry))),
+            };
+            if !is_beyond {
+                partial.rows.push(SelectRow {
+                    place: entry.place,
+                    order,
+                    body,
+                });
+                // Twice the limit, so that sorting is a small share of the work.
+                if self
+                    .limit
+                    .is_some_and(|limit| partial.rows.len() >= limit.saturating_mul(2).max(64))
+                {
+                    self.settle(partial);
+                }
+            }
+        }
+        partial.misfits += misfits.0.get();
+    }
+
+    /// Commutative.
+    fn merge(&self, mut left: SelectPartial, right: SelectPartial) -> SelectPartial {
+        left.rows.extend(right.rows);
+        left.misfits = left.misfits.saturating_add(right.misfits);
+        self.settle(&mut left);
+        left
+    }
+
+    fn finish(&self, mut partial: SelectPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
+        self.settle(&mut partial);
+        for row in partial.rows {
+            rows.push(match row.body {
+                Body::Columns(values) => values,
+                Body::Entry(record) => record.to_values(sources),
+            });
+        }
+    }
+
+    fn columns(&self) -> Vec<OutputColumn> {
+        match &self.columns {
+            Some(columns) => columns
+                .iter()
+                .map(|column| OutputColumn::new(&column.name))
+                .collect(),
+            None => EntryRecord::columns(),
+        }
+    }
+
+    fn misfits(&self, partial: &SelectPartial) -> u64 {
+        partial.misfits
+    }
+}

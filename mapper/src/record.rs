@@ -1,0 +1,232 @@
+//! What of an entry travels when a whole entry is kept: enough to show it, at most 1 MiB of each of its parts.
+
+use std::borrow::Cow;
+
+use bstr::{BString, ByteSlice};
+use jobspec::value::{Level, OwnedValue, Time, Value, write_json_text};
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{Entry, Field, FieldKind, Place};
+use crate::operator::{OutputColumn, Sources};
+
+/// Of an entry's text, of its message and of its fields each so much is kept.
+pub const KEPT_BYTES: usize = 1 << 20;
+
+/// A whole entry, with the names behind its place left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryRecord {
+    pub place: Place,
+    /// Digits of the time's second.
+    pub digits: u8,
+    pub level: Option<Level>,
+    pub valid: bool,
+    /// 0 where nobody counts lines.
+    pub line: u64,
+    pub raw: BString,
+    message: Message,
+    /// A JSON object.
+    fields: BString,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Message {
+    /// A range of `raw`, as it mostly is.
+    Within(u32, u32),
+    Own(OwnedValue),
+}
+
+impl EntryRecord {
+    pub fn new(entry: &Entry<'_>) -> EntryRecord {
+        EntryRecord {
+            place: entry.place,
+            digits: entry.time.map_or(0, |time| time.digits),
+            level: entry.level,
+            valid: entry.valid,
+            line: entry.line,
+            raw: kept(entry.raw).into(),
+            message: message(entry),
+            fields: fields(entry),
+        }
+    }
+
+    pub fn time(&self) -> Option<Time> {
+        (self.place.time_ns != Place::UNTIMED).then(|| Time::new(self.place.time_ns, self.digits))
+    }
+
+    /// The columns of `to_values`, as DESIGN's outputs have an entry.
+    pub fn columns() -> Vec<OutputColumn> {
+        vec![
+            OutputColumn::new("time"),
+            OutputColumn::new("host"),
+            OutputColumn::new("log"),
+            OutputColumn::new("file"),
+            OutputColumn::new("offset"),
+            OutputColumn::optional("line"),
+            OutputColumn::new("level"),
+            OutputColumn::new("message"),
+            OutputColumn::new("raw"),
+            OutputColumn::optional("valid"),
+            OutputColumn::new("fields"),
+        ]
+    }
+
+    pub fn to_values(&self, sources: &dyn Sources) -> Vec<OwnedValue> {
+        let source = sources.source(&self.place);
+        let text = |text: &str| Value::owned_text(text);
+        vec![
+            self.time().map_or(Value::Null, Value::Time),
+            text(&source.host),
+            text(&source.log),
+            text(&source.file),
+            Value::Int(self.place.offset.into()),
+            match self.line {
+                0 => Value::Null,
+                line => Value::Int(line.into()),
+            },
+            self.level.map_or(Value::Null, Value::Level),
+            self.message(),
+            Value::Text(Cow::Owned(self.raw.clone())),
+            match self.valid {
+                true => Value::Null,
+                false => Value::Bool(false),
+            },
+            self.fields(),
+        ]
+    }
+
+    /// As it stands in a row's list of entries, optional columns only where they have a value.
+    pub fn to_object(&self, sources: &dyn Sources) -> Vec<(String, OwnedValue)> {
+        EntryRecord::columns()
+            .into_iter()
+            .zip(self.to_values(sources))
+            .filter(|(column, value)| !(column.optional && value.is_null()))
+            .map(|(column, value)| (column.name, value))
+            .collect()
+    }
+
+    fn message(&self) -> OwnedValue {
+        match &self.message {
+            Message::Within(start, end) => {
+                let range = *start as usize..*end as usize;
+                self.raw
+                    .get(range)
+                    .map_or(Value::Null, |text| Value::owned_text(text))
+            }
+            Message::Own(value) => value.clone(),
+        }
+    }
+
+    /// What came over the network is JSON only where it parses: else it is shown as the text that it is.
+    fn fields(&self) -> OwnedValue {
+        let is_object = self.fields.first() == Some(&b'{') && is_json(&self.fields);
+        match is_object {
+            true => Value::Json(Cow::Owned(self.fields.clone())),
+            false => Value::Text(Cow::Owned(self.fields.clone())),
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        size_of::<EntryRecord>() + self.raw.len() + self.fields.len()
+    }
+}
+
+fn is_json(text: &[u8]) -> bool {
+    !text.contains(&b'\n') && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn kept(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(KEPT_BYTES)]
+}
+
+fn message(entry: &Entry<'_>) -> Message {
+    let Some(field) = entry.message else {
+        return Message::Own(Value::Null);
+    };
+    if field.kind == FieldKind::Text {
+        // Where the text stands in the entry's own bytes, its range says it all.
+        let start = (field.text.as_ptr() as usize).wrapping_sub(entry.raw.as_ptr() as usize);
+        let kept_bytes = kept(entry.raw).len();
+        if start <= kept_bytes && field.text.len() <= kept_bytes - start {
+            return Message::Within(start as u32, (start + field.text.len()) as u32);
+        }
+    }
+    Message::Own(match field.value() {
+        Value::Text(text) => Value::owned_text(kept(&text)),
+        Value::Json(text) if text.len() > KEPT_BYTES => Value::owned_text(kept(&text)),
+        value => value.into_owned(),
+    })
+}
+
+fn fields(entry: &Entry<'_>) -> BString {
+    let mut out = vec![b'{'];
+    if entry.valid {
+        let mut full = false;
+        entry.format.fields(entry.raw, &mut |name, field| {
+            let before = out.len();
+            if full {
+                return;
+            }
+            if before > 1 {
+                out.push(b',');
+            }
+            write_json_text(&name, &mut out);
+            out.push(b':');
+            write_field(&field, &mut out);
+            if out.len() >= KEPT_BYTES {
+                out.truncate(before);
+                full = true;
+            }
+        });
+    }
+    out.push(b'}');
+    out.into()
+}
+
+/// A field's value as JSON, as logged wherever that is JSON.
+fn write_field(field: &Field<'_>, out: &mut Vec<u8>) {
+    match field.kind {
+        FieldKind::Number if is_json_number(field.text) => out.extend_from_slice(field.text),
+        FieldKind::Number | FieldKind::Text => write_json_text(field.text, out),
+        FieldKind::Json => {
+            // Line ends between its tokens would end the line of a jsonl output.
+            let start = out.len();
+            out.extend_from_slice(field.text.to_str_lossy().as_bytes());
+            for byte in out[start..]
+                .iter_mut()
+                .filter(|byte| matches!(byte, b'\n' | b'\r'))
+            {
+                *byte = b' ';
+            }
+        }
+        FieldKind::Null | FieldKind::Bool | FieldKind::Escaped => field.value().write_json(out),
+    }
+}
+
+/// `-0.5e3`, not `+1`, `01`, `.5`, `1.`.
+fn is_json_number(text: &[u8]) -> bool {
+    fn digits(text: &[u8]) -> Option<&[u8]> {
+        let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (count > 0).then(|| &text[count..])
+    }
+    let whole = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(mut rest) = digits(whole) else {
+        return false;
+    };
+    if whole[0] == b'0' && whole.len() - rest.len() > 1 {
+        return false;
+    }
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        match digits(fraction) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', exponent @ ..] => exponent,
+            _ => exponent,
+        };
+        return digits(exponent) == Some(b"");
+    }
+    rest.is_empty()
+}
