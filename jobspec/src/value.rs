@@ -305,6 +305,22 @@ impl Time {
         }
     }
 
+    /// RFC 3339, also with a space between date and time; None for any other text.
+    pub fn parse(text: &[u8]) -> Option<Time> {
+        if text.len() > 64 || text.len() < 20 {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        let moment = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+        let digits = text.split_once('.').map_or(0, |(_, rest)| {
+            rest.bytes().take_while(u8::is_ascii_digit).count()
+        });
+        Some(Time::new(
+            moment.timestamp_nanos_opt()?,
+            digits.min(9) as u8,
+        ))
+    }
+
     /// The time with as many digits as its value needs.
     pub fn from_ns(ns: i64) -> Time {
         let mut digits = 9;

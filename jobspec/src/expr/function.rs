@@ -1,9 +1,15 @@
 //! The functions of an expression, as they travel: constant arguments (a regex, a width, a network) are
 //! compiled into them, the others are the call's arguments.
 
+use std::str::FromStr;
+
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Pattern, Search};
+
+/// Buckets that one time may be in, where buckets slide.
+pub const MAX_OVERLAP: i64 = 1_000;
 
 /// One scalar function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +22,7 @@ pub enum Function {
         group: u32,
     },
     /// `bucket(time, '1m')`: the start of the time's bucket, counted from the Unix epoch. With a step the
-    /// buckets overlap, and an aggregate puts the entry into each (`starts` gives them all); in any other
+    /// buckets overlap, and an aggregate puts the entry into each (`bucket_starts` gives them all); in any other
     /// place the value is the last bucket's start.
     Bucket {
         width_ns: i64,
@@ -24,11 +30,11 @@ pub enum Function {
     },
     /// 0 to 23, in the job's timezone.
     Hour {
-        zone: String,
+        zone: Zone,
     },
     /// 1 (Monday) to 7 (Sunday), in the job's timezone.
     Weekday {
-        zone: String,
+        zone: Zone,
     },
     Lower,
     Upper,
@@ -44,4 +50,101 @@ pub enum Function {
     Exists,
     /// The number that a text is, else NULL.
     Number,
+}
+
+impl Function {
+    /// The starts of all buckets that a time is in, earliest first; none for another function.
+    pub fn bucket_starts(&self, time_ns: i64) -> BucketStarts {
+        match *self {
+            Function::Bucket { width_ns, step_ns } if width_ns > 0 && step_ns > 0 => {
+                let last = last_start(time_ns, step_ns);
+                let past = i128::from(time_ns) - i128::from(width_ns);
+                // The first start after the time a width ago, and no earlier than a time can be.
+                let first = (past.div_euclid(step_ns.into()) + 1) * i128::from(step_ns);
+                let least = i128::from(last) - i128::from(MAX_OVERLAP) * i128::from(step_ns);
+                BucketStarts {
+                    next: first.max(least),
+                    last: last.into(),
+                    step: step_ns.into(),
+                }
+            }
+            _ => BucketStarts {
+                next: 1,
+                last: 0,
+                step: 1,
+            },
+        }
+    }
+}
+
+/// The last multiple of a step at or before a time; the earliest time there is has none before it.
+pub(super) fn last_start(time_ns: i64, step_ns: i64) -> i64 {
+    time_ns.saturating_sub(time_ns.rem_euclid(step_ns.max(1)))
+}
+
+/// Starts of buckets, in nanoseconds since the Unix epoch.
+#[derive(Clone, Debug)]
+pub struct BucketStarts {
+    next: i128,
+    last: i128,
+    step: i128,
+}
+
+impl Iterator for BucketStarts {
+    type Item = i64;
+
+    fn next(&mut self) -> Option<i64> {
+        if self.next > self.last {
+            return None;
+        }
+        let start = self.next.max(i64::MIN.into());
+        self.next += self.step;
+        // Starts before the earliest time there is are one.
+        while self.next <= self.last && self.next < i64::MIN.into() {
+            self.next += self.step;
+        }
+        i64::try_from(start).ok()
+    }
+}
+
+/// A timezone by its IANA name, looked up as the plan is decoded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Zone {
+    zone: Tz,
+}
+
+impl Zone {
+    /// The zone, or what is wrong with the name.
+    pub fn new(name: &str) -> Result<Zone, String> {
+        match Tz::from_str(name) {
+            Ok(zone) => Ok(Zone { zone }),
+            Err(_) => Err(format!(
+                "`{}` is no timezone; write an IANA name like 'UTC' or 'Europe/Berlin'",
+                name.escape_debug()
+            )),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.zone.name()
+    }
+
+    pub fn tz(&self) -> Tz {
+        self.zone
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Zone, String> {
+        Zone::new(&name)
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> String {
+        zone.name().to_owned()
+    }
 }

@@ -1,0 +1,683 @@
+//! The text before it is a tree: tokens with their bytes, the limits, and what SQL has that job expressions have not.
+//!
+//! sqlparser knows hundreds of keywords, which would take names like `user`, `date` or `extract` from the log's own
+//! fields. So the words of the language are told here, by what stands beside them, and every other word is a name.
+
+use std::ops::Range;
+
+use sqlparser::ast::Spanned;
+use sqlparser::dialect::Dialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
+
+use super::Mistake;
+
+const MAX_BYTES: usize = 64 << 10;
+const MAX_TOKENS: usize = 20_000;
+/// Parentheses and brackets inside each other.
+const MAX_NESTING: usize = 64;
+/// What sqlparser counts: nested parentheses, and runs of NOT or signs.
+const RECURSION_LIMIT: usize = 200;
+/// sqlparser's tree leans left as deep as a chain has terms, and is walked and dropped recursively.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Which words have a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Expression,
+    Order,
+    Query,
+    Result,
+}
+
+/// SQL of no vendor: names may begin with `@`, and nothing is an operator that DESIGN does not name.
+#[derive(Debug)]
+struct JobDialect;
+
+impl Dialect for JobDialect {
+    fn is_delimited_identifier_start(&self, char: char) -> bool {
+        char == '"' || char == '`'
+    }
+
+    fn is_identifier_start(&self, char: char) -> bool {
+        char.is_alphabetic() || char == '_' || char == '@'
+    }
+
+    fn is_identifier_part(&self, char: char) -> bool {
+        char.is_alphanumeric() || matches!(char, '_' | '@' | '$')
+    }
+}
+
+/// A text, taken apart.
+pub(super) struct Source<'t> {
+    text: &'t str,
+    /// Without white space and comments.
+    tokens: Vec<TokenWithSpan>,
+    /// The bytes of each token.
+    bytes: Vec<Range<usize>>,
+}
+
+/// Runs the work where a deep tree has room.
+pub(super) fn with_room<T: Send>(
+    work: impl FnOnce() -> Result<T, Vec<Mistake>> + Send,
+) -> Result<T, Vec<Mistake>> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("expression".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, work);
+        match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => Err(vec![Mistake {
+                span: 0..0,
+                message: format!("no thread to read the expression with: {error}"),
+                help: None,
+            }]),
+        }
+    })
+}
+
+impl<'t> Source<'t> {
+    pub(super) fn new(text: &'t str, language: Language) -> Result<Source<'t>, Vec<Mistake>> {
+        if text.len() > MAX_BYTES {
+            return Err(vec![Mistake {
+                span: 0..0,
+                message: format!(
+                    "the text has {} bytes, more than an expression's {MAX_BYTES}",
+                    text.len()
+                ),
+                help: None,
+            }]);
+        }
+        let mut tokens = Vec::new();
+        let read = Tokenizer::new(&JobDialect, text).tokenize_with_location_into_buf(&mut tokens);
+        if let Err(error) = read {
+            let start = byte_at(text, error.location);
+            return Err(vec![unreadable(text, start, &error.message)]);
+        }
+        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+        if language == Language::Query {
+            while matches!(tokens.last(), Some(last) if last.token == Token::SemiColon) {
+                tokens.pop();
+            }
+        }
+        let mut source = Source {
+            text,
+            bytes: bytes_of(text, &tokens),
+            tokens,
+        };
+        if source.tokens.len() > MAX_TOKENS {
+            return Err(vec![Mistake {
+                span: source.bytes[MAX_TOKENS].clone(),
+                message: format!("the expression has more than {MAX_TOKENS} words and signs"),
+                help: None,
+            }]);
+        }
+        if source.tokens.is_empty() {
+            return Err(vec![Mistake {
+                span: 0..text.len(),
+                message: match language {
+                    Language::Query => "expected `SELECT`, found nothing".to_owned(),
+                    _ => "expected an expression, found nothing".to_owned(),
+                },
+                help: None,
+            }]);
+        }
+        source.check_brackets()?;
+        source.check_words(language)?;
+        Ok(source)
+    }
+
+    /// The tree of sqlparser, which must take every token.
+    pub(super) fn parse<T>(
+        &self,
+        language: Language,
+        read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+    ) -> Result<T, Vec<Mistake>> {
+        let mut tokens = self.tokens.clone();
+        if language == Language::Result {
+            // A filter `[a = 1, b = 2]` is read as a subscript only if parentheses stand around it.
+            tokens = Vec::with_capacity(self.tokens.len());
+            for token in &self.tokens {
+                let inserted = |paren| TokenWithSpan::new(paren, token.span);
+                match token.token {
+                    Token::LBracket => tokens.extend([token.clone(), inserted(Token::LParen)]),
+                    Token::RBracket => tokens.extend([inserted(Token::RParen), token.clone()]),
+                    _ => tokens.push(token.clone()),
+                }
+            }
+        }
+        let mut parser = Parser::new(&JobDialect)
+            .with_recursion_limit(RECURSION_LIMIT)
+            .with_tokens_with_locations(tokens);
+        let tree = read(&mut parser).map_err(|error| vec![self.refused(&error)])?;
+        let next = parser.peek_token();
+        if next.token == Token::EOF {
+            return Ok(tree);
+        }
+        let at = self.index_at(next.span.start);
+        Err(vec![self.at_token(
+            at,
+            match language {
+                Language::Query => format!("expected the end, found {}", self.shown(at)),
+                _ => format!("expected an operator or the end, found {}", self.shown(at)),
+            },
+            None,
+        )])
+    }
+
+    pub(super) fn text_of(&self, tokens: Range<usize>) -> &'t str {
+        match (self.bytes.get(tokens.start), tokens.end.checked_sub(1)) {
+            (Some(first), Some(last)) if last >= tokens.start => {
+                &self.text[first.start..self.bytes[last].end]
+            }
+            _ => "",
+        }
+    }
+
+    pub(super) fn text_at(&self, bytes: Range<usize>) -> &'t str {
+        &self.text[bytes]
+    }
+
+    pub(super) fn tokens(&self) -> &[TokenWithSpan] {
+        &self.tokens
+    }
+
+    /// Where a piece of the tree stands. sqlparser leaves out parentheses and signs at the edges, so the
+    /// tokens are widened until they balance.
+    pub(super) fn place(&self, tree: &impl Spanned) -> Range<usize> {
+        self.place_of(tree.span())
+    }
+
+    pub(super) fn place_of(&self, span: Span) -> Range<usize> {
+        if span == Span::empty() {
+            return 0..self.text.len();
+        }
+        let mut first = self
+            .tokens
+            .partition_point(|token| token.span.end <= span.start);
+        let mut end = self
+            .tokens
+            .partition_point(|token| token.span.start < span.end);
+        if first >= end {
+            return 0..self.text.len();
+        }
+        let (mut open, mut missing) = (0_usize, 0_usize);
+        for token in &self.tokens[first..end] {
+            match token.token {
+                Token::LParen | Token::LBracket => open += 1,
+                Token::RParen | Token::RBracket if open == 0 => missing += 1,
+                Token::RParen | Token::RBracket => open -= 1,
+                _ => {}
+            }
+        }
+        // `f()` has no arguments that would lead to its parentheses.
+        if end < self.tokens.len()
+            && matches!(self.tokens[end].token, Token::LParen)
+            && matches!(self.tokens[end - 1].token, Token::Word(_))
+            && ends_operand(&self.tokens[end - 1].token)
+        {
+            open += 1;
+            end += 1;
+        }
+        while missing > 0 && first > 0 {
+            first -= 1;
+            match self.tokens[first].token {
+                Token::LParen | Token::LBracket => missing -= 1,
+                Token::RParen | Token::RBracket => missing += 1,
+                _ => {}
+            }
+        }
+        while open > 0 && end < self.tokens.len() {
+            match self.tokens[end].token {
+                Token::LParen | Token::LBracket => open += 1,
+                Token::RParen | Token::RBracket => open -= 1,
+                _ => {}
+            }
+            end += 1;
+        }
+        self.bytes[first].start..self.bytes[end - 1].end
+    }
+
+    fn check_brackets(&self) -> Result<(), Vec<Mistake>> {
+        let mut open: Vec<usize> = Vec::new();
+        for (index, token) in self.tokens.iter().enumerate() {
+            let wanted = match token.token {
+                Token::LParen | Token::LBracket => {
+                    open.push(index);
+                    if open.len() > MAX_NESTING {
+                        let message =
+                            format!("more than {MAX_NESTING} parentheses inside each other");
+                        return Err(vec![self.at_token(index, message, None)]);
+                    }
+                    continue;
+                }
+                Token::RParen => Token::LParen,
+                Token::RBracket => Token::LBracket,
+                _ => continue,
+            };
+            let opened = open.pop();
+            if opened.is_none_or(|opened| self.tokens[opened].token != wanted) {
+                let message = format!("{} closes nothing", self.shown(index));
+                return Err(vec![self.at_token(index, message, None)]);
+            }
+        }
+        match open.last() {
+            None => Ok(()),
+            Some(&index) => {
+                let message = format!("{} is never closed", self.shown(index));
+                Err(vec![self.at_token(index, message, None)])
+            }
+        }
+    }
+
+    /// Takes their meaning from all words that have none here, and refuses what DESIGN does not have.
+    fn check_words(&mut self, language: Language) -> Result<(), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut demoted = Vec::new();
+        for index in 0..self.tokens.len() {
+            if let Some((what, help)) = self.foreign(index, language) {
+                let message = match language {
+                    Language::Query => format!("{what} is not part of job queries"),
+                    _ => format!("{what} is not part of job expressions"),
+                };
+                mistakes.push(self.at_token(index, message, help));
+                if mistakes.len() == super::MAX_MISTAKES {
+                    break;
+                }
+            }
+            if let Token::Word(word) = &self.tokens[index].token
+                && word.keyword != Keyword::NoKeyword
+                && !self.keeps(index, word.keyword, language)
+            {
+                demoted.push(index);
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        for index in demoted {
+            if let Token::Word(word) = &mut self.tokens[index].token {
+                word.keyword = Keyword::NoKeyword;
+            }
+        }
+        Ok(())
+    }
+
+    fn before(&self, index: usize) -> Option<&Token> {
+        index.checked_sub(1).map(|index| &self.tokens[index].token)
+    }
+
+    fn after(&self, index: usize) -> Option<&Token> {
+        self.tokens.get(index + 1).map(|token| &token.token)
+    }
+
+    /// Whether a word stands between two operands, as an operator or a clause would.
+    fn is_between(&self, index: usize) -> bool {
+        self.before(index).is_some_and(ends_operand)
+            && self.after(index).is_some_and(starts_operand)
+    }
+
+    fn keeps(&self, index: usize, keyword: Keyword, language: Language) -> bool {
+        // After a point, and before one, a word is a part of a name.
+        if self.before(index) == Some(&Token::Period) || self.after(index) == Some(&Token::Period) {
+            return false;
+        }
+        let ends_here = matches!(self.after(index), None | Some(Token::Comma));
+        match keyword {
+            Keyword::AND
+            | Keyword::OR
+            | Keyword::NOT
+            | Keyword::IN
+            | Keyword::BETWEEN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::ESCAPE
+            | Keyword::IS
+            | Keyword::NULL
+            | Keyword::TRUE
+            | Keyword::FALSE => true,
+            Keyword::DISTINCT => match self.before(index) {
+                Some(Token::LParen) => self.after(index).is_some_and(starts_operand),
+                Some(Token::Word(word)) => word.keyword == Keyword::SELECT,
+                _ => false,
+            },
+            Keyword::ASC | Keyword::DESC => match language {
+                Language::Order => ends_here,
+                Language::Query => {
+                    self.before(index).is_some_and(ends_operand)
+                        && (ends_here
+                            || matches!(self.after(index), Some(Token::Word(word)) if word.keyword == Keyword::LIMIT))
+                }
+                _ => false,
+            },
+            Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::BY
+            | Keyword::HAVING
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::AS => language == Language::Query,
+            _ => false,
+        }
+    }
+
+    /// What a token would mean in SQL, if that is nothing that job expressions have.
+    fn foreign(&self, index: usize, language: Language) -> Option<(String, Option<String>)> {
+        let token = &self.tokens[index].token;
+        let shown = self.shown(index);
+        let (before, after) = (self.before(index), self.after(index));
+        let word = match token {
+            Token::Word(word) if word.quote_style.is_none() => word,
+            Token::Word(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Comma
+            | Token::Eq
+            | Token::DoubleEq
+            | Token::Neq
+            | Token::Lt
+            | Token::Gt
+            | Token::LtEq
+            | Token::GtEq
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod
+            | Token::LParen
+            | Token::RParen
+            | Token::Period
+            | Token::LBracket
+            | Token::RBracket
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk => return None,
+            Token::Tilde if before.is_some_and(ends_operand) => return None,
+            Token::Overlap => return Some((shown, Some("write AND".to_owned()))),
+            Token::StringConcat => {
+                return Some((
+                    shown,
+                    Some("for either of two conditions write OR".to_owned()),
+                ));
+            }
+            Token::ExclamationMark => return Some((shown, Some("write NOT".to_owned()))),
+            Token::DoubleColon => {
+                return Some((
+                    format!("the cast {shown}"),
+                    Some("number(x) makes a number of a text".to_owned()),
+                ));
+            }
+            _ => return Some((shown, None)),
+        };
+        let is_between = self.is_between(index);
+        let calls = after == Some(&Token::LParen);
+        let follows = |wanted: &[Keyword]| matches!(after, Some(Token::Word(word)) if wanted.contains(&word.keyword));
+        let is_foreign = match word.keyword {
+            Keyword::CASE => {
+                follows(&[Keyword::WHEN])
+                    || (!before.is_some_and(ends_operand)
+                        && matches!(
+                            after,
+                            Some(Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_))
+                        )
+                        && after.is_some_and(starts_operand))
+            }
+            Keyword::CAST | Keyword::TRY_CAST | Keyword::CONVERT => calls,
+            Keyword::INTERVAL | Keyword::DATE | Keyword::TIME | Keyword::TIMESTAMP => {
+                matches!(after, Some(Token::SingleQuotedString(_)))
+                    || (word.keyword == Keyword::INTERVAL
+                        && matches!(after, Some(Token::Number(..))))
+            }
+            Keyword::SELECT => {
+                let is_subquery = match language {
+                    Language::Query => index > 0 && before == Some(&Token::LParen),
+                    _ => after.is_some_and(|after| starts_operand(after) || *after == Token::Mul),
+                };
+                if is_subquery {
+                    return Some((format!("a subquery ({shown})"), None));
+                }
+                false
+            }
+            Keyword::OVER => {
+                if before == Some(&Token::RParen)
+                    && (calls || matches!(after, Some(Token::Word(_))))
+                {
+                    return Some((format!("a window ({shown})"), None));
+                }
+                false
+            }
+            Keyword::FILTER | Keyword::WITHIN => {
+                before == Some(&Token::RParen) && (calls || follows(&[Keyword::GROUP]))
+            }
+            Keyword::ANY | Keyword::ALL | Keyword::SOME => {
+                calls && before.is_some_and(|before| !ends_operand(before))
+            }
+            Keyword::SIMILAR => is_between && follows(&[Keyword::TO]),
+            Keyword::REGEXP | Keyword::RLIKE => {
+                if is_between {
+                    return Some((shown, Some("write ~".to_owned())));
+                }
+                false
+            }
+            Keyword::XOR
+            | Keyword::DIV
+            | Keyword::GLOB
+            | Keyword::MATCH
+            | Keyword::OVERLAPS
+            | Keyword::COLLATE => is_between,
+            Keyword::AT => follows(&[Keyword::TIME]) && before.is_some_and(ends_operand),
+            Keyword::JOIN
+            | Keyword::UNION
+            | Keyword::EXCEPT
+            | Keyword::INTERSECT
+            | Keyword::OFFSET
+            | Keyword::FETCH
+            | Keyword::WINDOW
+            | Keyword::QUALIFY => language == Language::Query && is_between,
+            Keyword::NULLS => {
+                matches!(language, Language::Query | Language::Order)
+                    && follows(&[Keyword::FIRST, Keyword::LAST])
+            }
+            Keyword::WITH
+            | Keyword::INSERT
+            | Keyword::UPDATE
+            | Keyword::DELETE
+            | Keyword::CREATE
+            | Keyword::DROP
+            | Keyword::ALTER => language == Language::Query && index == 0,
+            _ => false,
+        };
+        is_foreign.then(|| (format!("`{}`", word.value.to_uppercase()), None))
+    }
+
+    /// A mistake at a token; beyond the last one, at the last one.
+    pub(super) fn at_token(&self, index: usize, message: String, help: Option<String>) -> Mistake {
+        let span = match self.bytes.get(index).or(self.bytes.last()) {
+            Some(bytes) => bytes.clone(),
+            None => 0..self.text.len(),
+        };
+        Mistake {
+            span,
+            message,
+            help,
+        }
+    }
+
+    fn index_at(&self, start: Location) -> usize {
+        self.tokens
+            .partition_point(|token| token.span.start < start)
+    }
+
+    fn shown(&self, index: usize) -> String {
+        match self.bytes.get(index) {
+            None => "the end".to_owned(),
+            Some(bytes) => {
+                let mut text: String = self.text[bytes.clone()].chars().take(41).collect();
+                if text.chars().count() > 40 {
+                    text.truncate(text.char_indices().nth(40).map_or(0, |(at, _)| at));
+                    text.push('…');
+                }
+                if text.chars().any(char::is_control) {
+                    text = text.escape_default().to_string();
+                }
+                format!("`{text}`")
+            }
+        }
+    }
+
+    /// A refusal of sqlparser, in words for people.
+    fn refused(&self, error: &ParserError) -> Mistake {
+        let message = match error {
+            ParserError::RecursionLimitExceeded => {
+                return Mistake {
+                    span: 0..self.text.len(),
+                    message: "the expression is nested too deeply".to_owned(),
+                    help: None,
+                };
+            }
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        };
+        let (what, at) = match message.rsplit_once(" at Line: ") {
+            Some((what, place)) => {
+                let mut numbers = place
+                    .split(", Column: ")
+                    .map(|number| number.trim().parse().unwrap_or(0));
+                let line = numbers.next().unwrap_or(0);
+                let column = numbers.next().unwrap_or(0);
+                (what, self.index_at(Location { line, column }))
+            }
+            None => (message.as_str(), self.tokens.len()),
+        };
+        let Some(expected) = what
+            .strip_prefix("Expected: ")
+            .map(|what| what.rsplit_once(", found: ").map_or(what, |(what, _)| what))
+        else {
+            return self.at_token(at, format!("{} is not understood", self.shown(at)), None);
+        };
+        let expected = match expected {
+            "an expression" => "an expression".to_owned(),
+            "identifier" => "a name".to_owned(),
+            "end of statement" => "the end".to_owned(),
+            text if text.chars().all(|char| !char.is_lowercase()) => format!("`{text}`"),
+            text => text.to_owned(),
+        };
+        let after = match at.checked_sub(1) {
+            Some(last) => format!(" after {}", self.shown(last)),
+            None => String::new(),
+        };
+        if at >= self.tokens.len() {
+            self.at_token(at, format!("expected {expected}{after}"), None)
+        } else {
+            let message = format!("expected {expected}{after}, found {}", self.shown(at));
+            self.at_token(at, message, None)
+        }
+    }
+}
+
+fn word_is(word: &Word, keywords: &[Keyword]) -> bool {
+    word.quote_style.is_none() && keywords.contains(&word.keyword)
+}
+
+/// Words that stand between operands or clauses, never for a value.
+const JOINING: &[Keyword] = &[
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::NOT,
+    Keyword::IN,
+    Keyword::BETWEEN,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::ESCAPE,
+    Keyword::IS,
+    Keyword::SELECT,
+    Keyword::DISTINCT,
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::BY,
+    Keyword::HAVING,
+    Keyword::AS,
+    Keyword::LIMIT,
+];
+
+fn ends_operand(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => !word_is(word, JOINING),
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::RParen | Token::RBracket => true,
+        _ => false,
+    }
+}
+
+fn starts_operand(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            word_is(word, &[Keyword::NOT, Keyword::SELECT]) || !word_is(word, JOINING)
+        }
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::LParen => true,
+        _ => false,
+    }
+}
+
+fn unreadable(text: &str, start: usize, message: &str) -> Mistake {
+    let message = if message.contains("string literal") || message.contains("string value") {
+        "this text has no closing `'`".to_owned()
+    } else if message.contains("close delimiter") {
+        "this quoted name is never closed".to_owned()
+    } else if message.contains("comment") {
+        "this comment is never closed".to_owned()
+    } else {
+        "this is not understood".to_owned()
+    };
+    Mistake {
+        span: start.min(text.len())..text.len(),
+        message,
+        help: None,
+    }
+}
+
+/// The byte of a place that sqlparser gives in lines and characters.
+fn byte_at(text: &str, location: Location) -> usize {
+    let (mut line, mut column) = (1, 1);
+    for (byte, char) in text.char_indices() {
+        if (line, column) >= (location.line, location.column) {
+            return byte;
+        }
+        if char == '\n' {
+            (line, column) = (line + 1, 1);
+        } else {
+            column += 1;
+        }
+    }
+    text.len()
+}
+
+/// The bytes of all tokens, in one pass over the text.
+fn bytes_of(text: &str, tokens: &[TokenWithSpan]) -> Vec<Range<usize>> {
+    let mut chars = text.char_indices().peekable();
+    let (mut line, mut column) = (1, 1);
+    let mut byte_of = |location: Location| loop {
+        match chars.peek() {
+            Some(&(byte, char)) => {
+                if (line, column) >= (location.line, location.column) {
+                    return byte;
+                }
+                if char == '\n' {
+                    (line, column) = (line + 1, 1);
+                } else {
+                    column += 1;
+                }
+                chars.next();
+            }
+            None => return text.len(),
+        }
+    };
+    tokens
+        .iter()
+        .map(|token| byte_of(token.span.start)..byte_of(token.span.end))
+        .collect()
+}
