@@ -48,6 +48,10 @@ pub enum FieldKind {
     Text,
     /// The inside of a JSON string with escapes in it.
     Escaped,
+    /// The inside of a csv field with doubled quotes in it.
+    Doubled,
+    /// A JSON list of byte values: journald's way to write a text that is no UTF-8.
+    Bytes,
     /// A number as logged.
     Number,
     /// `true` or `false`.
@@ -73,6 +77,11 @@ impl<'a> Field<'a> {
             FieldKind::Number => Value::parse_number(self.text).unwrap_or(Value::text(self.text)),
             FieldKind::Json => Value::Json(Cow::Borrowed(self.text.as_bstr())),
             FieldKind::Text => Value::text(self.text),
+            FieldKind::Doubled => Value::owned_text(self.text.replace(b"\"\"", b"\"")),
+            FieldKind::Bytes => match crate::format::json::byte_list(self.text) {
+                Some(text) => Value::owned_text(text),
+                None => Value::Json(Cow::Borrowed(self.text.as_bstr())),
+            },
             FieldKind::Escaped => match crate::format::json::unescape(self.text) {
                 Cow::Borrowed(text) => Value::text(text),
                 Cow::Owned(text) => Value::owned_text(text),

@@ -1,14 +1,20 @@
 //! What a format is: it says where entries start, and finds time, level, message and fields in one.
 
+mod auto;
+mod choose;
+mod header;
 pub mod json;
+mod plain;
+mod raw;
 
 use std::borrow::Cow;
 
-use jobspec::plan::FieldPath;
+use jobspec::plan::{FieldPath, FormatName};
 use jobspec::value::{Level, Time};
 
 use crate::entry::Field;
 use crate::time::TimeReader;
+pub use choose::{Chosen, choose};
 
 /// One way to read the lines of a log. Chosen once per stream; then a plain loop.
 pub trait Format: Send + Sync {
@@ -24,6 +30,33 @@ pub trait Format: Send + Sync {
     /// Whether `starts` ever says no.
     fn is_multiline(&self) -> bool {
         false
+    }
+
+    /// Whether a stream may be cut at any line end: not where what a line means rests on the lines before it.
+    fn splittable(&self) -> bool {
+        true
+    }
+
+    /// Whether an entry that is not whole yet takes the next line too, whatever that looks like: csv with an open
+    /// quote. Asked after each line, and only while the answers were yes, so that it may look at the last line alone.
+    fn joins_next(&self, _entry_so_far: &[u8]) -> bool {
+        false
+    }
+
+    /// Whether lines are wrapped: each then goes through `unwrap_line` before all else.
+    fn wraps(&self) -> bool {
+        false
+    }
+
+    /// Appends what a wrapped line holds. A partial one goes on in the next line: the two are one line of the log.
+    fn unwrap_line(&self, line: &[u8], out: &mut Vec<u8>) -> Unwrapped {
+        out.extend_from_slice(line);
+        Unwrapped::Whole
+    }
+
+    /// The wrapper's own time, which serves where the line inside has none.
+    fn wrapper_time(&self, _line: &[u8]) -> Option<Time> {
+        None
     }
 
     /// Reads one entry: time, level, message and the wanted fields, in one pass and without allocation in the common
@@ -50,6 +83,13 @@ pub struct Wanted {
     pub paths: Vec<FieldPath>,
 }
 
+/// How much of a line of the log a wrapped line held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwrapped {
+    Whole,
+    Partial,
+}
+
 /// What one entry gave.
 #[derive(Debug, Default)]
 pub struct Parsed<'a> {
@@ -59,9 +99,13 @@ pub struct Parsed<'a> {
     pub message: Option<Field<'a>>,
     /// By `FieldId`, as many as are wanted.
     pub fields: Vec<Option<Field<'a>>>,
+    /// The format that the entry fits, where it is not the one that was chosen.
+    pub fitted: Option<FormatName>,
+    /// By `FieldId`: found under a flat key that is the whole path. As long as one was found, else empty.
+    flat: Vec<bool>,
 }
 
-impl Parsed<'_> {
+impl<'a> Parsed<'a> {
     /// Ready for the next entry.
     pub fn clear(&mut self, wanted: &Wanted) {
         self.valid = true;
@@ -70,6 +114,16 @@ impl Parsed<'_> {
         self.message = None;
         self.fields.clear();
         self.fields.resize(wanted.paths.len(), None);
+        self.fitted = None;
+        self.flat.clear();
+    }
+
+    /// An entry that does not fit: its text is the message, time and level are what is plain to see.
+    fn refuse(&mut self, raw: &'a [u8], times: &mut TimeReader) {
+        (self.stamp, self.level) = header::plain_to_see(raw, times);
+        self.valid = false;
+        self.message = Some(Field::text(raw));
+        self.fields.fill(None);
     }
 }
 

@@ -1,0 +1,219 @@
+//! Timestamps: every known shape, missing years, missing zones.
+//!
+//! `shape` finds what a text says (a date and a clock as written, or an epoch), `strftime` does so by a format of the
+//! job, and the reader here makes a moment of it: the zone and year that a file's timestamps lack are its own.
+
+mod shape;
+mod strftime;
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
+use chrono_tz::Tz;
+use jobspec::value::Time;
+
+use crate::format::Stamp;
+pub use shape::starts_with_time;
+use shape::{Civil, Moment};
+pub use strftime::TimeFormat;
+
+const SECOND_NS: i64 = 1_000_000_000;
+const MINUTE_NS: i64 = 60 * SECOND_NS;
+const DAY_NS: i64 = 86_400 * SECOND_NS;
+
+/// The year of timestamps that carry none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum YearRule {
+    Fixed(i32),
+    /// The latest year that puts the time no later than a day after the file's modification time.
+    LatestBefore {
+        mtime_ns: i64,
+    },
+}
+
+/// Reads the timestamps of one file: knows the zone and year of those that carry none, and remembers the last minute
+/// it resolved, so that a look into the zone's table is paid once a minute of log.
+#[derive(Clone, Debug)]
+pub struct TimeReader {
+    timezone: Tz,
+    is_utc: bool,
+    year: YearRule,
+    /// The last moment of the year rule, and how the zone's clock shows it.
+    limit_ns: Option<i64>,
+    limit: Option<NaiveDateTime>,
+    /// The last local minute resolved, packed, and its first moment. 0 is no minute.
+    minute_key: u64,
+    minute_ns: i64,
+}
+
+impl TimeReader {
+    pub fn new(timezone: Tz, year: YearRule) -> TimeReader {
+        let limit_ns = match year {
+            YearRule::Fixed(_) => None,
+            YearRule::LatestBefore { mtime_ns } => Some(mtime_ns.saturating_add(DAY_NS)),
+        };
+        TimeReader {
+            timezone,
+            limit_ns,
+            limit: limit_ns.map(|ns| {
+                timezone
+                    .from_utc_datetime(&chrono::DateTime::from_timestamp_nanos(ns).naive_utc())
+                    .naive_local()
+            }),
+            is_utc: matches!(timezone, Tz::UTC | Tz::Etc__UTC | Tz::GMT | Tz::Etc__GMT),
+            year,
+            minute_key: 0,
+            minute_ns: 0,
+        }
+    }
+
+    /// The timestamp at the head of a line, and how many bytes it takes. A clock without a date is one too, but says
+    /// no time: `Stamp::None`.
+    pub fn leading(&mut self, line: &[u8]) -> Option<(Stamp, usize)> {
+        let (moment, length) = shape::leading(line)?;
+        Some((self.resolve(&moment), length))
+    }
+
+    /// The time that a whole text is: `Stamp::None` where it is of no known shape.
+    pub fn read(&mut self, text: &[u8]) -> Stamp {
+        match shape::whole(text) {
+            Some(moment) => self.resolve(&moment),
+            None => Stamp::None,
+        }
+    }
+
+    /// The time that a whole text is, by a format of the job.
+    pub fn read_as(&mut self, format: &TimeFormat, text: &[u8]) -> Stamp {
+        match format.read(text) {
+            Some(moment) => self.resolve(&moment),
+            None => Stamp::None,
+        }
+    }
+
+    /// The timestamp at the head of a line, by a format of the job.
+    pub fn leading_as(&mut self, format: &TimeFormat, line: &[u8]) -> Option<(Stamp, usize)> {
+        let (moment, length) = format.leading(line)?;
+        Some((self.resolve(&moment), length))
+    }
+
+    /// The first date with a year and a clock anywhere in a text, for texts that fit no format.
+    pub fn somewhere(&mut self, text: &[u8]) -> Stamp {
+        match shape::somewhere(text) {
+            Some(moment) => self.resolve(&moment),
+            None => Stamp::None,
+        }
+    }
+
+    fn resolve(&mut self, moment: &Moment) -> Stamp {
+        match moment {
+            Moment::Epoch(time) => Stamp::At(*time),
+            Moment::Clock => Stamp::None,
+            Moment::Impossible => Stamp::Impossible,
+            Moment::Civil(civil) => match self.resolve_civil(civil) {
+                Some(ns) => Stamp::At(Time::new(ns, civil.digits)),
+                None => Stamp::Impossible,
+            },
+        }
+    }
+
+    fn resolve_civil(&mut self, civil: &Civil) -> Option<i64> {
+        if !civil.is_possible() {
+            return None;
+        }
+        let year = match civil.year {
+            Some(year) => year,
+            None => self.missing_year(civil)?,
+        };
+        let minute_ns = if civil.offset_seconds.is_some() || self.is_utc {
+            self.local_minute(year, civil)?
+        } else {
+            let key = civil.minute_key(year);
+            if key != self.minute_key {
+                self.minute_ns = self.local_minute(year, civil)?;
+                // Zones change at whole minutes only since 1972.
+                self.minute_key = if year < 1972 { 0 } else { key };
+            }
+            self.minute_ns
+        };
+        Some(minute_ns + i64::from(civil.second) * SECOND_NS + i64::from(civil.nanos))
+    }
+
+    fn missing_year(&self, civil: &Civil) -> Option<i32> {
+        let limit = match self.year {
+            YearRule::Fixed(year) => return Some(year),
+            YearRule::LatestBefore { .. } => match civil.offset_seconds {
+                None => self.limit,
+                Some(offset) => self.limit_ns.and_then(|limit_ns| {
+                    let seconds = limit_ns.div_euclid(SECOND_NS) + i64::from(offset);
+                    Some(chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc())
+                }),
+            }?,
+        };
+        let clock = |month, day, hour, minute, second| (month, day, hour, minute, second);
+        let is_later = clock(
+            civil.month.into(),
+            civil.day.into(),
+            civil.hour.into(),
+            civil.minute.into(),
+            civil.second.into(),
+        ) > clock(
+            limit.month(),
+            limit.day(),
+            limit.hour(),
+            limit.minute(),
+            limit.second(),
+        );
+        let latest = limit.year() - i32::from(is_later);
+        // A leap day is there in one of any nine years.
+        (latest - 8..=latest)
+            .rev()
+            .find(|year| days_of(*year, civil.month, civil.day).is_some())
+    }
+
+    /// The first moment of a local minute. One that a zone's clock skips is read by the clock before the gap, so it
+    /// lies after the gap; of one that it shows twice, it is the earlier.
+    fn local_minute(&self, year: i32, civil: &Civil) -> Option<i64> {
+        let utc_ns = utc_minute(year, civil)?;
+        if let Some(offset) = civil.offset_seconds {
+            return Some(utc_ns - i64::from(offset) * SECOND_NS);
+        }
+        if self.is_utc {
+            return Some(utc_ns);
+        }
+        let mut local =
+            chrono::DateTime::from_timestamp(utc_ns.div_euclid(SECOND_NS), 0)?.naive_utc();
+        // No gap is longer than a day; Samoa's of 2011 was one.
+        for _ in 0..=25 * 4 {
+            if let Some(offset) = self.timezone.offset_from_local_datetime(&local).earliest() {
+                return Some(utc_ns - i64::from(offset.fix().local_minus_utc()) * SECOND_NS);
+            }
+            local -= chrono::TimeDelta::minutes(15);
+        }
+        None
+    }
+}
+
+/// The first moment of a minute of UTC; None for a date that is none or that nanoseconds cannot reach.
+fn utc_minute(year: i32, civil: &Civil) -> Option<i64> {
+    if !(1678..=2261).contains(&year) {
+        return None;
+    }
+    let days = days_of(year, civil.month, civil.day)?;
+    Some(days * DAY_NS + (i64::from(civil.hour) * 60 + i64::from(civil.minute)) * MINUTE_NS)
+}
+
+/// Days since 1970-01-01.
+fn days_of(year: i32, month: u8, day: u8) -> Option<i64> {
+    if day > 28 && NaiveDate::from_ymd_opt(year, month.into(), day.into()).is_none() {
+        return None;
+    }
+    // Years that begin in March, so that the leap day is the last of its year.
+    let (month, day) = (i64::from(month), i64::from(day));
+    let year = i64::from(year) - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+#[cfg(test)]
+mod tests;

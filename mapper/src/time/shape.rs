@@ -1,0 +1,856 @@
+//! What a text says of a moment, as written: the shapes that logs have for a date and a clock.
+//!
+//! Nothing here knows a zone's table or a missing year; it tells the parts apart and how many bytes they take. Each
+//! shape is told by its first bytes, so a text is looked at once, and no shape is longer than some sixty bytes.
+
+use jobspec::value::Time;
+
+/// A date and a clock as written; values may be impossible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Civil {
+    pub year: Option<i32>,
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    /// 60 is the next minute's first.
+    pub second: u8,
+    pub nanos: u32,
+    /// Digits of the fraction.
+    pub digits: u8,
+    pub offset_seconds: Option<i32>,
+}
+
+impl Civil {
+    pub fn is_possible(&self) -> bool {
+        (1..=12).contains(&self.month)
+            && (1..=31).contains(&self.day)
+            && self.hour < 24
+            && self.minute < 60
+            && self.second <= 60
+    }
+
+    /// Tells minutes apart; never 0 for one that is possible.
+    pub fn minute_key(&self, year: i32) -> u64 {
+        [self.month, self.day, self.hour, self.minute]
+            .into_iter()
+            .fold(year as u32 as u64, |key, part| key << 8 | u64::from(part))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    Civil(Civil),
+    Epoch(Time),
+    /// A clock without a date.
+    Clock,
+    /// Of the right shape, with a value that cannot be.
+    Impossible,
+}
+
+type Found = Option<(Moment, usize)>;
+
+/// Whether a line begins with a timestamp, and how long it is.
+pub fn starts_with_time(line: &[u8]) -> Option<usize> {
+    Some(leading(line)?.1)
+}
+
+/// The timestamp at the head of a text, and its length.
+pub(super) fn leading(text: &[u8]) -> Found {
+    let first = *text.first()?;
+    let found = if first.is_ascii_digit() {
+        numeric(text)
+    } else if first.is_ascii_alphabetic() {
+        worded(text)
+    } else {
+        None
+    }?;
+    let next = text.get(found.1);
+    (!next.is_some_and(u8::is_ascii_digit)).then_some(found)
+}
+
+/// The timestamp that a whole text is, in brackets or spaces or not. A date alone is its midnight, and a number is an
+/// epoch.
+pub(super) fn whole(text: &[u8]) -> Option<Moment> {
+    let text = text.trim_ascii();
+    let text = match text {
+        [b'[', inner @ .., b']'] => inner.trim_ascii(),
+        _ => text,
+    };
+    if let Some((moment, length)) = leading(text) {
+        // Go's `time.String()` ends in a monotonic reading.
+        let rest = &text[length..];
+        if rest.is_empty() || rest.starts_with(b" m=+") || rest.starts_with(b" m=-") {
+            return (moment != Moment::Clock).then_some(moment);
+        }
+    }
+    if let Some(moment) = epoch(text) {
+        return Some(moment);
+    }
+    match date_ymd(text) {
+        Some((civil, length)) if length == text.len() => Some(Moment::Civil(civil)),
+        _ if text.len() == 8 => {
+            let civil = date_compact(text)?;
+            civil.is_possible().then_some(Moment::Civil(civil))
+        }
+        _ => None,
+    }
+}
+
+/// The first date with a year and a clock in a text, at the beginning of a word.
+pub(super) fn somewhere(text: &[u8]) -> Option<Moment> {
+    let is_begin = |at: usize| {
+        text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric())
+    };
+    (0..text.len())
+        .filter(|at| is_begin(*at))
+        .find_map(|at| match leading(&text[at..])?.0 {
+            Moment::Civil(civil) if civil.year.is_none() => None,
+            Moment::Clock | Moment::Epoch(_) => None,
+            moment => Some(moment),
+        })
+}
+
+fn numeric(text: &[u8]) -> Found {
+    if let Some(found) = usual(text) {
+        return Some(found);
+    }
+    let run = digit_run(text, 0, 20);
+    match (run, text.get(run).unwrap_or(&b'\n')) {
+        (4, b'-' | b'/' | b'.') => {
+            let (civil, at) = date_ymd(text)?;
+            let at = date_end(text, at)?;
+            with_clock(civil, text, at)
+        }
+        (8, b'T' | b't' | b' ' | b'-' | b'_') => {
+            let civil = date_compact(text)?;
+            // The digits of a day must be one: a number and a clock stand side by side in other lines too.
+            if !civil.is_possible() {
+                return None;
+            }
+            match compact_clock(text, 9) {
+                Some((clock, at)) => finish(civil.at(clock), text, at),
+                None => with_clock(civil, text, 9),
+            }
+        }
+        (6, b' ') => {
+            let civil = date_short(text)?;
+            let at = 6 + space_run(text, 6);
+            match compact_clock(text, at) {
+                Some((clock, at)) => finish_possible(civil.at(clock), text, at),
+                None => with_clock(civil, text, at).filter(|_| civil.is_possible()),
+            }
+        }
+        (14, _) => {
+            let civil = date_compact(text)?;
+            let (clock, at) = compact_clock(text, 8)?;
+            finish_possible(civil.at(clock), text, at)
+        }
+        (1 | 2, b'/') if text.get(run + 1)?.is_ascii_alphabetic() => day_month(text, run, b'/'),
+        (2, b'/') => {
+            // Spark's and Hadoop's `yy/MM/dd HH:mm:ss`. A day or month first is anybody's guess.
+            let (month, day) = (two(text, 3)?, two(text, 6)?);
+            if text.get(5) != Some(&b'/') || text.get(8) != Some(&b' ') {
+                return None;
+            }
+            let civil = Civil {
+                year: Some(short_year(two(text, 0)?)),
+                month,
+                day,
+                ..Civil::default()
+            };
+            with_clock(civil, text, 9)
+        }
+        (1 | 2, b'-') if text.get(run + 1)?.is_ascii_alphabetic() => day_month(text, run, b'-'),
+        (2, b'-') => {
+            // Android's `MM-dd HH:mm:ss.SSS`.
+            if text.get(5) != Some(&b' ') {
+                return None;
+            }
+            let civil = Civil {
+                month: two(text, 0)?,
+                day: two(text, 3)?,
+                ..Civil::default()
+            };
+            let (clock, at) = clock(text, 6)?;
+            if clock.digits == 0 {
+                return None;
+            }
+            finish(civil.at(clock), text, at)
+        }
+        (1 | 2, b' ') => day_month(text, run, b' '),
+        (1 | 2, b'.') => {
+            // Where dots stand in a date, the day comes first.
+            let (day, at) = number(text, 0, 2)?;
+            let (month, at) = number(text, at + 1, 2)?;
+            if text.get(at) != Some(&b'.') || digit_run(text, at + 1, 5) != 4 {
+                return None;
+            }
+            let civil = Civil {
+                year: Some(number(text, at + 1, 4)?.0 as i32),
+                month: month as u8,
+                day: day as u8,
+                ..Civil::default()
+            };
+            let at = date_end(text, at + 5)?;
+            with_clock(civil, text, at)
+        }
+        (1 | 2, b':') => {
+            let (clock, at) = clock(text, 0)?;
+            (clock.has_second && matches!(text.get(at), None | Some(b' ' | b'\t' | b']' | b'|')))
+                .then_some((Moment::Clock, at))
+        }
+        // 2001 to 2128
+        (10 | 13 | 16 | 19, next) if (b'1'..=b'4').contains(&text[0]) => {
+            let mut at = run;
+            if *next == b'.' {
+                at += 1 + digit_run(text, run + 1, 10);
+            }
+            if !matches!(text.get(at), Some(b' ' | b'\t' | b']' | b':' | b'|' | b',')) {
+                return None;
+            }
+            Some((epoch(&text[..at])?, at))
+        }
+        _ => None,
+    }
+}
+
+/// `2026-01-19T14:00:00` and what may follow: by far the most of all timestamps, by fixed places.
+#[inline]
+fn usual(text: &[u8]) -> Found {
+    let head: &[u8; 19] = text.first_chunk()?;
+    if head[4] != head[7]
+        || !matches!(head[4], b'-' | b'/')
+        || !matches!(head[10], b'T' | b' ' | b't' | b'_')
+        || head[13] != b':'
+        || head[16] != b':'
+    {
+        return None;
+    }
+    let mut worst = 0;
+    let mut pair = |at: usize| {
+        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+        worst = worst.max(tens).max(ones);
+        tens.wrapping_mul(10).wrapping_add(ones)
+    };
+    let century = pair(0);
+    let civil = Civil {
+        year: Some(i32::from(century) * 100 + i32::from(pair(2))),
+        month: pair(5),
+        day: pair(8),
+        hour: pair(11),
+        minute: pair(14),
+        second: pair(17),
+        ..Civil::default()
+    };
+    if worst > 9 {
+        return None;
+    }
+    let (nanos, digits, at) = fraction(text, 19);
+    let civil = Civil {
+        nanos,
+        digits,
+        ..civil
+    };
+    let (civil, at) = match text.get(at) {
+        Some(b'Z') => {
+            let civil = Civil {
+                offset_seconds: Some(0),
+                ..civil
+            };
+            (civil, at + 1)
+        }
+        Some(b' ') | None if !may_be_zone(text.get(at + 1)) => (civil, at),
+        _ => return finish(civil, text, at),
+    };
+    Some((Moment::Civil(civil), at))
+}
+
+/// Whether a zone or a half of the day may begin with this byte.
+fn may_be_zone(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'A'..=b'Z' | b'+' | b'-' | b'a' | b'p' | b'z'))
+}
+
+/// A year, month and day with a separator: `2026-01-19`, `2026/1/9`, `2026.01.19`.
+fn date_ymd(text: &[u8]) -> Option<(Civil, usize)> {
+    if digit_run(text, 0, 5) != 4 {
+        return None;
+    }
+    let separator = *text.get(4)?;
+    if !matches!(separator, b'-' | b'/' | b'.') {
+        return None;
+    }
+    let (month, at) = number(text, 5, 2)?;
+    if text.get(at) != Some(&separator) {
+        return None;
+    }
+    let (day, at) = number(text, at + 1, 2)?;
+    if text.get(at).is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let civil = Civil {
+        year: Some(number(text, 0, 4)?.0 as i32),
+        month: month as u8,
+        day: day as u8,
+        ..Civil::default()
+    };
+    Some((civil, at))
+}
+
+/// `20260119`
+fn date_compact(text: &[u8]) -> Option<Civil> {
+    Some(Civil {
+        year: Some(i32::from(two(text, 0)?) * 100 + i32::from(two(text, 2)?)),
+        month: two(text, 4)?,
+        day: two(text, 6)?,
+        ..Civil::default()
+    })
+}
+
+/// `260119`
+fn date_short(text: &[u8]) -> Option<Civil> {
+    Some(Civil {
+        year: Some(short_year(two(text, 0)?)),
+        month: two(text, 2)?,
+        day: two(text, 4)?,
+        ..Civil::default()
+    })
+}
+
+/// `19/Jan/2026:14:00:00`, `19-Jan-2026 14:00:00`, `19 Jan 2026 14:00:00`, also with a year of two digits.
+fn day_month(text: &[u8], day_length: usize, separator: u8) -> Found {
+    let (day, _) = number(text, 0, day_length)?;
+    let (month, at) = month_name(text, day_length + 1)?;
+    if text.get(at) != Some(&separator) {
+        return None;
+    }
+    let (year, at) = match digit_run(text, at + 1, 5) {
+        4 => (number(text, at + 1, 4)?.0 as i32, at + 5),
+        2 => (short_year(two(text, at + 1)?), at + 3),
+        _ => return None,
+    };
+    let civil = Civil {
+        year: Some(year),
+        month,
+        day: day as u8,
+        ..Civil::default()
+    };
+    let at = match text.get(at)? {
+        b':' => at + 1,
+        _ => date_end(text, at)?,
+    };
+    with_clock(civil, text, at)
+}
+
+/// Shapes that begin with a letter: a weekday, a month, or glog's level.
+fn worded(text: &[u8]) -> Found {
+    let head: [u8; 3] = text
+        .first_chunk::<3>()?
+        .map(|byte| byte.to_ascii_lowercase());
+    if text[1].is_ascii_digit() {
+        return glog(text);
+    }
+    if let Some(at) = weekday(head, text) {
+        let rest = &text[at..];
+        let (moment, length) = if rest.first()?.is_ascii_digit() {
+            numeric(rest)?
+        } else {
+            month_first(rest)?
+        };
+        // A weekday makes a date of a date only: `Fri 14:00:00` says no day.
+        return (moment != Moment::Clock).then_some((moment, at + length));
+    }
+    month_first(text)
+}
+
+/// `I0119 14:00:00.123456`
+fn glog(text: &[u8]) -> Found {
+    if !matches!(text[0], b'I' | b'W' | b'E' | b'F' | b'D' | b'V') || text.get(5) != Some(&b' ') {
+        return None;
+    }
+    let civil = Civil {
+        month: two(text, 1)?,
+        day: two(text, 3)?,
+        ..Civil::default()
+    };
+    let (clock, at) = clock(text, 6)?;
+    (clock.digits > 0).then_some((Moment::Civil(civil.at(clock)), at))
+}
+
+/// The place after a weekday's name and what parts it from the date.
+fn weekday(head: [u8; 3], text: &[u8]) -> Option<usize> {
+    const NAMES: [&[u8]; 7] = [
+        b"monday",
+        b"tuesday",
+        b"wednesday",
+        b"thursday",
+        b"friday",
+        b"saturday",
+        b"sunday",
+    ];
+    let name = NAMES.into_iter().find(|name| name.starts_with(&head))?;
+    let at = name_end(text, 0, name)?;
+    let at = at + usize::from(text.get(at) == Some(&b','));
+    match space_run(text, at) {
+        0 => None,
+        spaces => Some(at + spaces),
+    }
+}
+
+/// `Jan  5 03:04:05`, `Jan 19, 2026 2:00:00 PM`, `Sep 09 10:42:29.902022 2011`, `Jan 19 14:00:00 UTC 2026`.
+fn month_first(text: &[u8]) -> Found {
+    let (month, at) = month_name(text, 0)?;
+    let spaces = space_run(text, at);
+    let (day, at) = number(text, at + spaces, 2)?;
+    let at_comma = at;
+    let at = at + usize::from(text.get(at) == Some(&b','));
+    if spaces == 0 || space_run(text, at) == 0 {
+        return None;
+    }
+    let at = at + space_run(text, at);
+    let mut civil = Civil {
+        month,
+        day: day as u8,
+        ..Civil::default()
+    };
+    if digit_run(text, at, 5) == 4 {
+        civil.year = Some(number(text, at, 4)?.0 as i32);
+        let mut at = at + 4;
+        at += usize::from(matches!(text.get(at), Some(b',' | b':')));
+        at += space_run(text, at);
+        return with_clock(civil, text, at);
+    }
+    if text.get(at_comma) == Some(&b',') {
+        return None;
+    }
+    let (clock, at) = clock(text, at)?;
+    if !clock.has_second {
+        return None;
+    }
+    let (Moment::Civil(mut civil), mut at) = finish(civil.at(clock), text, at)? else {
+        return Some((Moment::Impossible, at));
+    };
+    if text.get(at) == Some(&b' ') && digit_run(text, at + 1, 5) == 4 {
+        let year = number(text, at + 1, 4)?.0 as i32;
+        let ends = matches!(
+            text.get(at + 5),
+            None | Some(b' ' | b'\t' | b']' | b':' | b',')
+        );
+        if ends && (1970..2200).contains(&year) {
+            civil.year = Some(year);
+            at += 5;
+        }
+    }
+    Some((Moment::Civil(civil), at))
+}
+
+fn month_name(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    const NAMES: [&[u8]; 12] = [
+        b"january",
+        b"february",
+        b"march",
+        b"april",
+        b"may",
+        b"june",
+        b"july",
+        b"august",
+        b"september",
+        b"october",
+        b"november",
+        b"december",
+    ];
+    let head: [u8; 3] = text
+        .get(at..)?
+        .first_chunk::<3>()?
+        .map(|byte| byte.to_ascii_lowercase());
+    let index = NAMES.iter().position(|name| name.starts_with(&head))?;
+    Some((index as u8 + 1, name_end(text, at, NAMES[index])?))
+}
+
+/// The end of a name that is whole or cut to three letters.
+fn name_end(text: &[u8], at: usize, name: &[u8]) -> Option<usize> {
+    let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphabetic);
+    if !is_letter(at + 3) {
+        return Some(at + 3);
+    }
+    let end = at + name.len();
+    (text.get(at..end)?.eq_ignore_ascii_case(name) && !is_letter(end)).then_some(end)
+}
+
+/// What stands between a date and its clock.
+fn date_end(text: &[u8], at: usize) -> Option<usize> {
+    match text.get(at)? {
+        b'T' | b't' | b'_' | b'-' => Some(at + 1),
+        b',' => Some(at + 1 + space_run(text, at + 1)),
+        b' ' => Some(at + space_run(text, at)),
+        _ => None,
+    }
+}
+
+fn with_clock(civil: Civil, text: &[u8], at: usize) -> Found {
+    let (clock, at) = clock(text, at)?;
+    finish(civil.at(clock), text, at)
+}
+
+/// As `finish`, for shapes that are mere digits: what is impossible is something else.
+fn finish_possible(civil: Civil, text: &[u8], at: usize) -> Found {
+    civil.is_possible().then(|| finish(civil, text, at))?
+}
+
+/// Reads AM or PM and a zone.
+fn finish(mut civil: Civil, text: &[u8], mut at: usize) -> Found {
+    let spaces = space_run(text, at);
+    if let Some(&[half, b'm' | b'M']) = text.get(at + spaces..at + spaces + 2)
+        && matches!(half, b'a' | b'A' | b'p' | b'P')
+        && !text
+            .get(at + spaces + 2)
+            .is_some_and(u8::is_ascii_alphanumeric)
+    {
+        let is_pm = half.eq_ignore_ascii_case(&b'p');
+        // `13:00 PM` is written too, and says no more than the hour does.
+        if (1..=12).contains(&civil.hour) {
+            civil.hour = civil.hour % 12 + if is_pm { 12 } else { 0 };
+        }
+        at += spaces + 2;
+    }
+    let (zone, at) = zone(text, at);
+    match zone {
+        Zone::None => {}
+        Zone::Offset(seconds) => civil.offset_seconds = Some(seconds),
+        Zone::Impossible => return Some((Moment::Impossible, at)),
+    }
+    Some((Moment::Civil(civil), at))
+}
+
+struct Clock {
+    hour: u8,
+    minute: u8,
+    second: u8,
+    nanos: u32,
+    digits: u8,
+    has_second: bool,
+}
+
+impl Civil {
+    fn at(self, clock: Clock) -> Civil {
+        Civil {
+            hour: clock.hour,
+            minute: clock.minute,
+            second: clock.second,
+            nanos: clock.nanos,
+            digits: clock.digits,
+            ..self
+        }
+    }
+}
+
+/// `14:00`, `14:00:00`, `14:00:00.123`, `14.00.00.123456`
+fn clock(text: &[u8], at: usize) -> Option<(Clock, usize)> {
+    let (hour, at) = number(text, at, 2)?;
+    let separator = *text.get(at)?;
+    if !matches!(separator, b':' | b'.') {
+        return None;
+    }
+    let minute = two(text, at + 1)?;
+    let at = at + 3;
+    let mut clock = Clock {
+        hour: hour as u8,
+        minute,
+        second: 0,
+        nanos: 0,
+        digits: 0,
+        has_second: false,
+    };
+    if text.get(at) != Some(&separator) {
+        let ends = separator == b':' && !text.get(at).is_some_and(u8::is_ascii_digit);
+        return ends.then_some((clock, at));
+    }
+    clock.second = two(text, at + 1)?;
+    clock.has_second = true;
+    let (nanos, digits, at) = fraction(text, at + 3);
+    (clock.nanos, clock.digits) = (nanos, digits);
+    Some((clock, at))
+}
+
+/// `140000`
+fn compact_clock(text: &[u8], at: usize) -> Option<(Clock, usize)> {
+    if digit_run(text, at, 7) != 6 {
+        return None;
+    }
+    let (nanos, digits, end) = fraction(text, at + 6);
+    let clock = Clock {
+        hour: two(text, at)?,
+        minute: two(text, at + 2)?,
+        second: two(text, at + 4)?,
+        nanos,
+        digits,
+        has_second: true,
+    };
+    Some((clock, end))
+}
+
+/// The fraction of a second: nanoseconds, digits, end. More than nine digits are cut.
+#[inline]
+fn fraction(text: &[u8], at: usize) -> (u32, u8, usize) {
+    match text.get(at) {
+        Some(b'.' | b',') => {}
+        // WebSphere's `14:00:00:123`
+        Some(b':') if digit_run(text, at + 1, 4) == 3 && text.get(at + 4) != Some(&b':') => {}
+        _ => return (0, 0, at),
+    }
+    let run = digit_run(text, at + 1, text.len());
+    let used = run.min(9);
+    let mut nanos = 0;
+    for &digit in &text[at + 1..at + 1 + used] {
+        nanos = nanos * 10 + u32::from(digit - b'0');
+    }
+    for _ in used..9 {
+        nanos *= 10;
+    }
+    match run {
+        0 => (0, 0, at),
+        _ => (nanos, used as u8, at + 1 + run),
+    }
+}
+
+enum Zone {
+    None,
+    Offset(i32),
+    Impossible,
+}
+
+/// Zones whose name means one offset wherever it is written. Others (IST, CST, BST …) are skipped: the timestamp is
+/// in the log's zone then.
+const ZONES: [(&[u8], Option<i32>); 34] = [
+    (b"UTC", Some(0)),
+    (b"GMT", Some(0)),
+    (b"UT", Some(0)),
+    (b"WET", Some(0)),
+    (b"WEST", Some(60)),
+    (b"CET", Some(60)),
+    (b"CEST", Some(120)),
+    (b"EET", Some(120)),
+    (b"EEST", Some(180)),
+    (b"MSK", Some(180)),
+    (b"EST", Some(-300)),
+    (b"EDT", Some(-240)),
+    (b"CDT", Some(-300)),
+    (b"MST", Some(-420)),
+    (b"MDT", Some(-360)),
+    (b"PST", Some(-480)),
+    (b"PDT", Some(-420)),
+    (b"AKST", Some(-540)),
+    (b"AKDT", Some(-480)),
+    (b"HST", Some(-600)),
+    (b"JST", Some(540)),
+    (b"KST", Some(540)),
+    (b"HKT", Some(480)),
+    (b"SGT", Some(480)),
+    (b"AEST", Some(600)),
+    (b"AEDT", Some(660)),
+    (b"ACST", Some(570)),
+    (b"ACDT", Some(630)),
+    (b"NZST", Some(720)),
+    (b"NZDT", Some(780)),
+    (b"SAST", Some(120)),
+    (b"CST", None),
+    (b"IST", None),
+    (b"BST", None),
+];
+
+/// The zone after a clock, at most one space away.
+fn zone(text: &[u8], at: usize) -> (Zone, usize) {
+    let spaced = text.get(at) == Some(&b' ');
+    let start = at + usize::from(spaced);
+    match text.get(start) {
+        Some(b'Z' | b'z') if !is_word(text.get(start + 1)) => {
+            (Zone::Offset(0), region_end(text, start + 1))
+        }
+        Some(b'+' | b'-') => match offset(text, start) {
+            Some((Some(seconds), end)) => {
+                // Go prints a zone's name after its offset.
+                let end = match zone_name(text, end + 1) {
+                    Some((_, name_end)) if text.get(end) == Some(&b' ') => name_end,
+                    _ => region_end(text, end),
+                };
+                (Zone::Offset(seconds), end)
+            }
+            Some((None, end)) if !spaced => (Zone::Impossible, end),
+            _ => (Zone::None, at),
+        },
+        Some(b'A'..=b'Z') => match zone_name(text, start) {
+            // `GMT+0200`
+            Some((Some(0), end)) if matches!(text.get(end), Some(b'+' | b'-')) => {
+                match offset(text, end) {
+                    Some((Some(seconds), end)) => (Zone::Offset(seconds), end),
+                    _ => (Zone::Offset(0), end),
+                }
+            }
+            Some((Some(seconds), end)) => (Zone::Offset(seconds), end),
+            Some((None, end)) => (Zone::None, end),
+            None => (Zone::None, at),
+        },
+        _ => (Zone::None, at),
+    }
+}
+
+/// `+02:00`, `+0200`, `+02`: seconds (None where impossible) and end.
+fn offset(text: &[u8], at: usize) -> Option<(Option<i32>, usize)> {
+    let (hours, minutes, end) = match digit_run(text, at + 1, 5) {
+        4 => (two(text, at + 1)?, two(text, at + 3)?, at + 5),
+        2 if text.get(at + 3) == Some(&b':') && digit_run(text, at + 4, 3) == 2 => {
+            (two(text, at + 1)?, two(text, at + 4)?, at + 6)
+        }
+        2 => (two(text, at + 1)?, 0, at + 3),
+        _ => return None,
+    };
+    if is_word(text.get(end)) {
+        return None;
+    }
+    let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+    let seconds = if text[at] == b'-' { -seconds } else { seconds };
+    Some(((hours < 24 && minutes < 60).then_some(seconds), end))
+}
+
+fn zone_name(text: &[u8], at: usize) -> Option<(Option<i32>, usize)> {
+    let rest = text.get(at..)?;
+    let length = rest
+        .iter()
+        .take(6)
+        .take_while(|byte| byte.is_ascii_uppercase())
+        .count();
+    if !(2..=4).contains(&length) || is_word(rest.get(length)) {
+        return None;
+    }
+    ZONES
+        .into_iter()
+        .find(|(name, _)| *name == &rest[..length])
+        .map(|(_, minutes)| (minutes.map(|minutes| minutes * 60), at + length))
+}
+
+/// Java's `[Europe/Berlin]` right after an offset.
+fn region_end(text: &[u8], at: usize) -> usize {
+    let Some(rest) = text.get(at..) else {
+        return at;
+    };
+    if rest.first() == Some(&b'[')
+        && let Some(length) = rest.iter().take(48).position(|byte| *byte == b']')
+        && (rest[..length].contains(&b'/') || rest.starts_with(b"[UTC]"))
+    {
+        return at + length + 1;
+    }
+    at
+}
+
+/// A number as an epoch: seconds, milliseconds, microseconds or nanoseconds by size, with a fraction and an exponent.
+/// What is below 10^8 (1973) or beyond the nanoseconds of an i64 is something else.
+pub(super) fn epoch(text: &[u8]) -> Option<Moment> {
+    let whole = digit_run(text, 0, 31);
+    if whole == 0 || whole > 30 {
+        return None;
+    }
+    let mut mantissa = decimal(&text[..whole]);
+    let mut at = whole;
+    let mut scale: i32 = 0;
+    let mut given: i32 = 0;
+    if text.get(at) == Some(&b'.') {
+        let run = digit_run(text, at + 1, text.len());
+        let used = run.min(36_usize.saturating_sub(whole));
+        mantissa = mantissa * 10_i128.pow(used as u32) + decimal(&text[at + 1..at + 1 + used]);
+        scale = -(used as i32);
+        given = run.min(99) as i32;
+        at += 1 + run;
+        if run == 0 {
+            return None;
+        }
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        let (is_negative, start) = match text.get(at + 1) {
+            Some(b'-') => (true, at + 2),
+            Some(b'+') => (false, at + 2),
+            _ => (false, at + 1),
+        };
+        let (exponent, end) = number(text, start, 2)?;
+        let exponent = if is_negative {
+            -(exponent as i32)
+        } else {
+            exponent as i32
+        };
+        scale += exponent;
+        given = (given - exponent).max(0);
+        at = end;
+    }
+    if at != text.len() {
+        return None;
+    }
+    let whole_part = match scale {
+        0.. => mantissa.checked_mul(10_i128.checked_pow(scale as u32)?)?,
+        _ => mantissa / 10_i128.checked_pow(scale.unsigned_abs())?,
+    };
+    let unit: i32 = match whole_part {
+        100_000_000..100_000_000_000 => 9,
+        100_000_000_000..100_000_000_000_000 => 6,
+        100_000_000_000_000..100_000_000_000_000_000 => 3,
+        100_000_000_000_000_000..9_223_372_036_854_775_807 => 0,
+        _ => return None,
+    };
+    let shift = scale + unit;
+    let ns = match shift {
+        0.. => mantissa.checked_mul(10_i128.checked_pow(shift as u32)?)?,
+        _ => mantissa / 10_i128.checked_pow(shift.unsigned_abs())?,
+    };
+    let digits = (9 - unit + given).clamp(0, 9) as u8;
+    match i64::try_from(ns) {
+        Ok(ns) if ns != i64::MAX => Some(Moment::Epoch(Time::new(ns, digits))),
+        _ => Some(Moment::Impossible),
+    }
+}
+
+fn decimal(digits: &[u8]) -> i128 {
+    digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + i128::from(digit - b'0'))
+}
+
+fn short_year(year: u8) -> i32 {
+    i32::from(year) + if year < 70 { 2000 } else { 1900 }
+}
+
+fn two(text: &[u8], at: usize) -> Option<u8> {
+    match text.get(at..at + 2)? {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + ones - b'0'),
+        _ => None,
+    }
+}
+
+/// A number of one to `most` digits, at most nine, and its end.
+fn number(text: &[u8], at: usize, most: usize) -> Option<(u32, usize)> {
+    let run = digit_run(text, at, most);
+    let value = text
+        .get(at..at + run)?
+        .iter()
+        .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+    (run > 0).then_some((value, at + run))
+}
+
+fn digit_run(text: &[u8], at: usize, most: usize) -> usize {
+    text.get(at..).map_or(0, |rest| {
+        rest.iter()
+            .take(most)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    })
+}
+
+fn space_run(text: &[u8], at: usize) -> usize {
+    text.get(at..).map_or(0, |rest| {
+        rest.iter()
+            .take(8)
+            .take_while(|byte| **byte == b' ')
+            .count()
+    })
+}
+
+fn is_word(byte: Option<&u8>) -> bool {
+    byte.is_some_and(u8::is_ascii_alphanumeric)
+}
