@@ -1,1 +1,341 @@
-//! placeholder
+//! A file's decoded bytes: opened with care, told by magic bytes, read by position.
+//!
+//! Paths are hostile until checked: a glob may name a FIFO that blocks whoever opens it, a device, or a file that
+//! shrinks while it is read. Files are opened read-only and non-blocking, regular ones alone are read, and only as far
+//! as they reached when they were listed. Plain files are read by position into the caller's buffer; on a cached file
+//! that is quicker than a memory map, and a file that shrinks gives fewer bytes rather than SIGBUS.
+
+mod decode;
+mod input;
+mod utf16;
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tally::{Finding, FindingKind};
+use decode::Decoder;
+use input::Input;
+use utf16::Utf16;
+
+/// How a file is packed, by its magic bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Compression {
+    Plain,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Compression {
+    pub fn of(head: &[u8]) -> Compression {
+        match head {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            // A skippable frame, as seekable zstd and pzstd write them.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Compression::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+            _ => Compression::Plain,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::Plain => "plain",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+            Compression::Bzip2 => "bzip2",
+            Compression::Xz => "xz",
+        }
+    }
+}
+
+/// How its text is written, by the byte order mark at its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Encoding {
+    Utf8,
+    Utf16Little,
+    Utf16Big,
+}
+
+impl Encoding {
+    pub fn of(head: &[u8]) -> Encoding {
+        match head {
+            [0xff, 0xfe, ..] => Encoding::Utf16Little,
+            [0xfe, 0xff, ..] => Encoding::Utf16Big,
+            _ => Encoding::Utf8,
+        }
+    }
+}
+
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Opens a regular file for reading, or says why not. Never blocks, never becomes the terminal of anything.
+pub fn open(path: &[u8]) -> Result<(File, Metadata), Finding> {
+    let refuse = |kind, detail: String| Finding::new(path, kind, detail);
+    let failed = |error: &io::Error| match error.raw_os_error() {
+        Some(libc::ENOENT) => refuse(FindingKind::Vanished, String::new()),
+        // What opening a socket gives, and a device that nothing drives.
+        Some(libc::ENXIO) => refuse(FindingKind::NotRegular, "a socket or a device".to_owned()),
+        _ => refuse(FindingKind::Unreadable, reason(error)),
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(Path::new(std::ffi::OsStr::from_bytes(path)))
+        .map_err(|error| failed(&error))?;
+    let metadata = file.metadata().map_err(|error| failed(&error))?;
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok((file, metadata));
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        "a socket or the like"
+    };
+    Err(refuse(FindingKind::NotRegular, what.to_owned()))
+}
+
+/// An error as a person reads it, without the number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+/// Nanoseconds since the epoch of the last change; as far as they fit.
+pub fn mtime_ns(metadata: &Metadata) -> i64 {
+    metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec())
+}
+
+/// The offset behind the last LF before `size`; `size` itself where none is near.
+pub fn last_line_end(file: &File, size: u64) -> u64 {
+    const BLOCK: u64 = 64 << 10;
+    const BLOCKS: u64 = 32;
+    let mut block = vec![0; BLOCK as usize];
+    let mut end = size;
+    for _ in 0..BLOCKS {
+        let start = end.saturating_sub(BLOCK);
+        let part = &mut block[..(end - start) as usize];
+        if part.is_empty() || !read_at(file, part, start).is_ok_and(|count| count == part.len()) {
+            break;
+        }
+        if let Some(last) = memchr::memrchr(b'\n', part) {
+            return start + last as u64 + 1;
+        }
+        end = start;
+    }
+    size
+}
+
+/// What opening a file's content needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub compression: Compression,
+    pub encoding: Encoding,
+    /// Bytes on disk that count, whatever was appended since.
+    pub size: u64,
+    /// Decoded bytes after which a file that is not plain is cut off.
+    pub max_decoded_bytes: u64,
+}
+
+/// The decoded bytes of one file, in order from some offset.
+pub struct Content {
+    path: Vec<u8>,
+    bytes: Bytes,
+    finding: Option<Finding>,
+}
+
+enum Bytes {
+    Plain { file: File, at: u64, size: u64 },
+    Decoded(Box<Decoded>),
+    Ended,
+}
+
+/// Decoders are asked for pieces of one size, whatever the caller's buffer holds: so a damaged file gives the same
+/// bytes to every reader.
+struct Decoded {
+    decoder: Decoder,
+    utf16: Option<Utf16>,
+    left: u64,
+    piece: Vec<u8>,
+    text: Vec<u8>,
+    served: usize,
+    end: Option<Option<Finding>>,
+}
+
+const PIECE_BYTES: usize = 64 << 10;
+
+impl Content {
+    /// The content from its decoded byte `offset` on: at once in plain files, by decoding up to there in others.
+    pub fn new(path: &[u8], file: File, shape: Shape, offset: u64) -> Content {
+        let bytes = match (shape.compression, shape.encoding) {
+            (Compression::Plain, Encoding::Utf8) => Bytes::Plain {
+                file,
+                at: offset,
+                size: shape.size,
+            },
+            (compression, encoding) => Bytes::Decoded(Box::new(Decoded {
+                decoder: Decoder::new(compression, Input::new(file, shape.size)),
+                utf16: Utf16::new(encoding),
+                left: shape.max_decoded_bytes,
+                piece: vec![0; PIECE_BYTES],
+                text: Vec::new(),
+                served: 0,
+                end: None,
+            })),
+        };
+        let mut content = Content {
+            path: path.to_vec(),
+            bytes,
+            finding: None,
+        };
+        if matches!(content.bytes, Bytes::Decoded(_)) {
+            content.skip(offset);
+        }
+        content
+    }
+
+    /// Fills a part of `to`; 0 is the end of what can be read.
+    pub fn read(&mut self, to: &mut [u8]) -> usize {
+        match &mut self.bytes {
+            Bytes::Ended => 0,
+            Bytes::Plain { file, at, size } => {
+                let wanted = to
+                    .len()
+                    .min(size.saturating_sub(*at).try_into().unwrap_or(usize::MAX));
+                match read_at(file, &mut to[..wanted], *at) {
+                    Ok(0) if *at < *size => {
+                        let detail = format!("{} of {} bytes are there", at, size);
+                        self.end(FindingKind::Truncated, detail)
+                    }
+                    Ok(0) => {
+                        self.bytes = Bytes::Ended;
+                        0
+                    }
+                    Ok(count) => {
+                        *at += count as u64;
+                        count
+                    }
+                    Err(error) => self.end(FindingKind::Unreadable, reason(&error)),
+                }
+            }
+            Bytes::Decoded(decoded) => {
+                while decoded.served == decoded.text.len() {
+                    if let Some(finding) = decoded.end.take() {
+                        self.finding = finding;
+                        self.bytes = Bytes::Ended;
+                        return 0;
+                    }
+                    decoded.next_piece(&self.path);
+                }
+                let rest = &decoded.text[decoded.served..];
+                let count = rest.len().min(to.len());
+                to[..count].copy_from_slice(&rest[..count]);
+                decoded.served += count;
+                count
+            }
+        }
+    }
+
+    /// What is to be said of the file, known once `read` gave 0.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.finding.as_ref()
+    }
+
+    /// Whether all of it could be read, known once `read` gave 0.
+    pub fn is_whole(&self) -> bool {
+        !self
+            .finding
+            .as_ref()
+            .is_some_and(|finding| finding.kind.is_loss())
+    }
+
+    fn end(&mut self, kind: FindingKind, detail: String) -> usize {
+        self.finding = Some(Finding::new(&self.path, kind, detail));
+        self.bytes = Bytes::Ended;
+        0
+    }
+
+    fn skip(&mut self, mut count: u64) {
+        let mut buffer = [0; 4096];
+        while count > 0 {
+            let wanted = count.min(buffer.len() as u64) as usize;
+            match self.read(&mut buffer[..wanted]) {
+                0 => return,
+                read => count -= read as u64,
+            }
+        }
+    }
+}
+
+impl Decoded {
+    fn next_piece(&mut self, path: &[u8]) {
+        self.served = 0;
+        self.text.clear();
+        let (count, end) = match self.decoder.decode(&mut self.piece) {
+            Ok(0) => (
+                0,
+                Some(
+                    self.decoder
+                        .note()
+                        .map(|(kind, detail)| Finding::new(path, kind, detail)),
+                ),
+            ),
+            Ok(count) if count as u64 > self.left => (
+                self.left as usize,
+                Some(Some(Finding::new(path, FindingKind::Capped, String::new()))),
+            ),
+            Ok(count) => (count, None),
+            Err(error) => {
+                let kind = match error.kind() {
+                    io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput => FindingKind::Corrupt,
+                    _ if error.raw_os_error().is_some() => FindingKind::Unreadable,
+                    _ => FindingKind::Corrupt,
+                };
+                let detail = match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "its compressed data end too early".to_owned(),
+                    _ => reason(&error),
+                };
+                (0, Some(Some(Finding::new(path, kind, detail))))
+            }
+        };
+        self.left -= count as u64;
+        match &mut self.utf16 {
+            None => self.text.extend_from_slice(&self.piece[..count]),
+            Some(utf16) => {
+                utf16.decode(&self.piece[..count], &mut self.text);
+                if end.is_some() {
+                    utf16.finish(&mut self.text);
+                }
+            }
+        }
+        self.end = end;
+    }
+}
+
+fn read_at(file: &File, to: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(to, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

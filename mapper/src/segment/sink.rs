@@ -1,0 +1,252 @@
+//! What becomes of a whole entry: whose it is, when it was, who sees it, and how it is counted.
+
+use std::mem;
+
+use jobspec::value::Time;
+
+use super::waiting::{Held, Waiting};
+use super::{Cut, Position, ReadContext};
+use crate::entry::{Entry, Place, Source};
+use crate::format::{Parsed, Stamp};
+use crate::stream::Stream;
+use crate::tally::{FileTally, StreamTally};
+use crate::time::{TimeReader, YearRule};
+
+pub(super) struct Sink<'a> {
+    stream: &'a Stream,
+    cut: &'a Cut,
+    context: &'a ReadContext<'a>,
+    /// Whether the entries that come are this segment's: from the head of the stream, or from the first entry with
+    /// a time of its own.
+    pub(super) started: bool,
+    /// The time of the entry before; None at the head of a stream and after a file not read to its end.
+    inherited: Option<Time>,
+    waiting: Waiting,
+    parsed: Parsed<'static>,
+    /// By file, from the first of the segment on.
+    files: Vec<FileState>,
+}
+
+/// What the entries of one file share.
+struct FileState {
+    source: Source,
+    times: TimeReader,
+    tally: FileTally,
+}
+
+/// A whole entry but for its text.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    pub(super) position: Position,
+    pub(super) number: u64,
+    /// Continuation lines with nothing before them.
+    pub(super) orphan: bool,
+    /// Bytes of the stream that the reader saw before it.
+    pub(super) distance: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    Ours,
+    /// Of the segment before.
+    Before,
+    /// The first of the next segment: this one is read.
+    Next,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(stream: &'a Stream, cut: &'a Cut, context: &'a ReadContext<'a>) -> Sink<'a> {
+        Sink {
+            stream,
+            cut,
+            context,
+            started: cut.first == Position::default(),
+            inherited: None,
+            waiting: Waiting::default(),
+            parsed: Parsed::default(),
+            files: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_beyond(&self, position: Position) -> bool {
+        self.cut.end.is_some_and(|end| position >= end)
+    }
+
+    pub(super) fn take(
+        &mut self,
+        raw: &[u8],
+        whole: Whole,
+        visit: &mut dyn FnMut(&Entry<'_>),
+    ) -> Verdict {
+        let mut parsed = recycle(mem::take(&mut self.parsed));
+        self.parse(raw, &whole, &mut parsed);
+        let own = own_time(&parsed, self.context);
+        let is_anchor = parsed.valid && own.is_some();
+        let verdict = match self.started {
+            false if !is_anchor => Verdict::Before,
+            true if is_anchor && self.is_beyond(whole.position) => Verdict::Next,
+            _ => Verdict::Ours,
+        };
+        if verdict == Verdict::Before {
+            self.parsed = recycle(parsed);
+            return verdict;
+        }
+        self.started = true;
+        match own {
+            Some(_) if self.inherited.is_none() => self.lend(own, whole.distance, visit),
+            None if self.inherited.is_none() => {
+                self.parsed = recycle(parsed);
+                self.lend(None, whole.distance, visit);
+                self.waiting.push(raw, whole);
+                return verdict;
+            }
+            _ => {}
+        }
+        if verdict == Verdict::Ours {
+            self.inherited = own.or(self.inherited);
+            self.emit(raw, &whole, &parsed, self.inherited, visit);
+        }
+        self.parsed = recycle(parsed);
+        verdict
+    }
+
+    /// At the end, and before bytes that are missing: what waits has no time, and nobody inherits one.
+    pub(super) fn break_off(&mut self, visit: &mut dyn FnMut(&Entry<'_>)) {
+        self.inherited = None;
+        self.lend(None, u64::MAX, visit);
+    }
+
+    /// Gives the time to those that wait and are near enough; those that are too far from `distance` go without.
+    fn lend(&mut self, time: Option<Time>, distance: u64, visit: &mut dyn FnMut(&Entry<'_>)) {
+        while let Some(held) = self.waiting.pop_beyond(distance) {
+            self.emit_held(held, None, visit);
+        }
+        if time.is_some() {
+            while let Some(held) = self.waiting.pop() {
+                self.emit_held(held, time, visit);
+            }
+        }
+    }
+
+    fn emit_held(&mut self, held: Held, time: Option<Time>, visit: &mut dyn FnMut(&Entry<'_>)) {
+        // The queue lends its bytes while everything else of the sink is at work.
+        let mut waiting = mem::take(&mut self.waiting);
+        let raw = waiting.text(&held);
+        let mut parsed = Parsed::default();
+        self.parse(raw, &held.whole, &mut parsed);
+        self.emit(raw, &held.whole, &parsed, time, visit);
+        drop(parsed);
+        self.waiting = waiting;
+    }
+
+    fn parse<'r>(&mut self, raw: &'r [u8], whole: &Whole, parsed: &mut Parsed<'r>) {
+        let (wanted, format) = (self.context.wanted, self.context.format);
+        parsed.clear(wanted);
+        let file = self.file(whole.position.file);
+        format.parse(raw, wanted, &mut file.times, parsed);
+        parsed.valid &= !whole.orphan;
+    }
+
+    fn emit(
+        &mut self,
+        raw: &[u8],
+        whole: &Whole,
+        parsed: &Parsed<'_>,
+        time: Option<Time>,
+        visit: &mut dyn FnMut(&Entry<'_>),
+    ) {
+        let context = self.context;
+        let Position { file, offset } = whole.position;
+        let state = self.file(file);
+        let tally = &mut state.tally;
+        tally.entries += 1;
+        match time {
+            Some(time) => tally.see_time(time),
+            None => tally.untimed += 1,
+        }
+        if !parsed.valid {
+            tally.see_malformed(offset, raw);
+        }
+        visit(&Entry {
+            place: Place {
+                time_ns: time.map_or(Place::UNTIMED, |time| time.ns),
+                host: context.host_index,
+                log: context.log_index,
+                stream: context.stream_index,
+                file,
+                offset,
+            },
+            source: &state.source,
+            time,
+            level: parsed.level,
+            message: parsed.message,
+            raw,
+            line: whole.number,
+            valid: parsed.valid,
+            fields: &parsed.fields,
+            format: context.format,
+        });
+    }
+
+    pub(super) fn tally(&mut self, file: u32) -> &mut FileTally {
+        &mut self.file(file).tally
+    }
+
+    fn file(&mut self, file: u32) -> &mut FileState {
+        let first = self.cut.first.file;
+        while self.files.len() <= (file - first) as usize {
+            let next = &self.stream.files[first as usize + self.files.len()];
+            let year = match self.context.year {
+                Some(year) => YearRule::Fixed(year),
+                None => YearRule::LatestBefore {
+                    mtime_ns: next.mtime_ns,
+                },
+            };
+            self.files.push(FileState {
+                source: Source {
+                    host: self.context.host.to_owned(),
+                    log: self.context.log.to_owned(),
+                    file: next.path.to_string(),
+                },
+                times: TimeReader::new(self.context.timezone, year),
+                tally: FileTally::default(),
+            });
+        }
+        &mut self.files[(file - first) as usize]
+    }
+
+    pub(super) fn into_tally(self) -> StreamTally {
+        let mut tally = StreamTally::default();
+        for (index, state) in self.files.into_iter().enumerate() {
+            let mut file = state.tally;
+            if file.parsed() > 0 {
+                let format = self.context.format.name().to_owned();
+                file.formats.insert(format, file.parsed());
+            }
+            if file != FileTally::default() {
+                tally.files.insert(self.cut.first.file + index as u32, file);
+            }
+        }
+        tally
+    }
+}
+
+fn own_time(parsed: &Parsed<'_>, context: &ReadContext<'_>) -> Option<Time> {
+    match parsed.stamp {
+        Stamp::At(time) if context.clock_ahead_ns == 0 => Some(time),
+        Stamp::At(time) => Some(Time {
+            ns: time.ns.saturating_sub(context.clock_ahead_ns),
+            ..time
+        }),
+        Stamp::None | Stamp::Impossible => None,
+    }
+}
+
+/// The same allocation, for text that lives elsewhere.
+fn recycle<'to>(mut parsed: Parsed<'_>) -> Parsed<'to> {
+    parsed.fields.clear();
+    Parsed {
+        fields: parsed.fields.into_iter().map(|_| None).collect(),
+        ..Parsed::default()
+    }
+}
