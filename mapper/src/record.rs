@@ -198,7 +198,11 @@ fn write_field(field: &Field<'_>, out: &mut Vec<u8>) {
                 *byte = b' ';
             }
         }
-        FieldKind::Null | FieldKind::Bool | FieldKind::Escaped => field.value().write_json(out),
+        FieldKind::Null
+        | FieldKind::Bool
+        | FieldKind::Escaped
+        | FieldKind::Doubled
+        | FieldKind::Bytes => field.value().write_json(out),
     }
 }
 
