@@ -28,10 +28,13 @@ pub enum Request {
     },
 }
 
-/// `out` takes a corpus; an incident writes its files and leaves `out` alone.
+/// `out` takes a corpus, or the facts of an incident.
 pub fn run(request: &Request, out: &mut dyn Write) -> io::Result<()> {
     match request {
-        Request::Incident { folder, seed } => incident::write(folder, *seed),
+        Request::Incident { folder, seed } => {
+            incident::write(folder, *seed)?;
+            write!(out, "{}", incident::facts(*seed))
+        }
         Request::Corpus {
             corpus,
             bytes,

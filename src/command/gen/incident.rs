@@ -3,6 +3,7 @@
 //! standby is promoted, and the retries keep it slow until 14:31. Besides, someone tries passwords. The corpus
 //! for one seed is kept in `testdata/jobs/incident`; `Facts` says what readers and operators must find in it.
 
+mod broken;
 mod events;
 mod facts;
 mod json;
@@ -10,6 +11,7 @@ mod ledger;
 mod log;
 mod payments;
 mod postgres;
+mod purchase;
 mod shop;
 mod story;
 
@@ -57,6 +59,7 @@ pub fn build(seed: u64) -> (Vec<File>, Facts) {
     shop.ledger_background();
     shop.postgres_background();
     shop.events();
+    shop.broken_lines();
     let mut facts = shop.facts;
     let mut files = Vec::new();
     files.extend(shop.access.files(&[

@@ -1,5 +1,5 @@
-//! Random numbers that are the same everywhere: splitmix64 and integer arithmetic, no floats. Every log draws
-//! from a generator of its own (`fork`), so that one line more in one log leaves the others as they were.
+//! Random numbers that are the same everywhere: splitmix64 and integer arithmetic, no floats, whose functions
+//! differ between platforms.
 
 pub struct Random(u64);
 

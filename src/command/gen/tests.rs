@@ -98,7 +98,8 @@ fn a_folder_is_written_whole_and_twice_the_same() {
     run(&request, &mut out).unwrap();
     let second = listing(&folder);
     fs::remove_dir_all(&folder).unwrap();
-    assert!(out.is_empty());
+    let facts = incident::facts(SEED).to_string();
+    assert_eq!(String::from_utf8(out).unwrap(), facts.repeat(2));
     assert!(first == second);
     assert_eq!(first.len(), incident::facts(SEED).files.len() + 1);
     assert_eq!(first["job.toml"], incident::JOB.as_bytes());
@@ -215,6 +216,67 @@ fn story_holds(facts: &Facts) {
         assert!(count >= 3, "{what}: {count}");
     }
     assert!(facts.slowest_ms > 4_000);
+}
+
+#[test]
+fn levels_and_statuses_hold_against_the_bytes() {
+    let (files, facts) = incident::build(SEED);
+    let mut levels: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut count = |service: &str, level: &str| {
+        *levels
+            .entry((service.to_owned(), level.to_owned()))
+            .or_default() += 1;
+    };
+    for name in ["node-a/checkout", "node-b/payments"] {
+        // A line without a time of its own has that of the line before.
+        let mut inside = false;
+        for line in stream(&files, name).lines().filter(|line| !line.is_empty()) {
+            if let Some(time) = text(line, "timestamp") {
+                inside = time.starts_with("2026-01-19T14:");
+            }
+            if inside {
+                let level = text(line, "level").unwrap_or_default().to_uppercase();
+                count(&text(line, "service").unwrap_or_default(), &level);
+            }
+        }
+    }
+    for (name, service) in [("node-c/ledger", "ledger"), ("node-c/postgres", "postgres")] {
+        for line in stream(&files, name).lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words.len() < 5 || words[0] != "2026-01-19" || !words[1].starts_with("14:") {
+                continue;
+            }
+            match (service, words[2], words[4]) {
+                ("ledger", level, _) => count(service, level),
+                (_, _, "LOG:") => count(service, "INFO"),
+                (_, _, level @ ("ERROR:" | "FATAL:")) => {
+                    count(service, level.trim_end_matches(':'))
+                }
+                _ => count(service, ""),
+            }
+        }
+    }
+    let expected = facts
+        .levels
+        .iter()
+        .map(|((service, level), &count)| ((service.to_string(), level.to_string()), count));
+    assert_eq!(expected.collect::<BTreeMap<_, _>>(), levels);
+
+    let mut statuses: BTreeMap<u64, u64> = BTreeMap::new();
+    for line in stream(&files, "node-a/access").lines() {
+        let (_, after) = line.split_once("/Jan/2026:").unwrap();
+        let status = line
+            .split('"')
+            .nth(2)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap();
+        if after.starts_with("14:") {
+            *statuses.entry(status.parse().unwrap()).or_default() += 1;
+        }
+    }
+    assert_eq!(facts.statuses, statuses);
 }
 
 #[test]

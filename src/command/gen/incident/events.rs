@@ -1,10 +1,8 @@
-//! What is told rather than drawn: the deploy, the accounts, the state of the pools, and the lines that a
-//! reader must survive.
+//! What is told rather than drawn: the deploy, the accounts that someone tries passwords on, and what the
+//! services say about themselves.
 
-use super::super::calendar::{rfc3339, text};
 use super::json::Object;
-use super::log::Shape;
-use super::shop::{Shop, address};
+use super::shop::{Shop, address, hash};
 use super::story::{self, Database, at};
 
 const LOCKED_OUT: &str = "h.brandt";
@@ -18,9 +16,9 @@ impl Shop {
     pub fn events(&mut self) {
         self.deploy();
         self.pools();
+        self.background();
         self.clocks();
         self.accounts();
-        self.broken_lines();
     }
 
     fn deploy(&mut self) {
@@ -28,7 +26,7 @@ impl Shop {
         let to = story::RESTART_TO;
         for (moment, message) in [
             (
-                story::DEPLOY_STARTED,
+                story::DEPLOY_STARTED + 318,
                 "deploy started version=2.14.0 from=2.13.4 by=ci/4411",
             ),
             (from - 9_000, "draining connections"),
@@ -39,7 +37,7 @@ impl Shop {
             ),
             (to + 55, "listening on :8080"),
             (
-                story::DEPLOY_FINISHED,
+                story::DEPLOY_FINISHED + 406,
                 "deploy finished version=2.14.0 duration_s=100",
             ),
         ] {
@@ -74,6 +72,40 @@ impl Shop {
         }
     }
 
+    /// What payments says besides its charges.
+    fn background(&mut self) {
+        for (moment, level, message) in [
+            (at(14, 20, 6) + 51, "error", "ledger health: down"),
+            (at(14, 21, 34) + 7, "info", "ledger health: up"),
+        ] {
+            let entry = self.say_payments(moment, level, message);
+            self.payments.entry(moment, entry.end());
+        }
+        let mut moment = story::BEGIN + 250_120;
+        while moment < story::END {
+            let took = self.random.skewed(2_100);
+            let entry = self
+                .say_payments(moment, "debug", "card provider answers")
+                .hundredths("duration_ms", took)
+                .object(
+                    "ctx",
+                    Object::new().text("provider", "cards-eu").number("open", 2),
+                );
+            self.payments.entry(moment, entry.end());
+            moment += 300_000;
+        }
+        let settled = at(14, 0, 3) + 770;
+        let entry = self
+            .say_payments(settled, "info", "settlement file written")
+            .object(
+                "ctx",
+                Object::new()
+                    .number("charges", 214)
+                    .text("file", "/srv/settle/2026-01-19T13.csv"),
+            );
+        self.payments.entry(settled, entry.end());
+    }
+
     /// The trace of node-c's clock in another node's log.
     fn clocks(&mut self) {
         let mut moment = story::BEGIN + 95_310;
@@ -93,13 +125,21 @@ impl Shop {
     fn accounts(&mut self) {
         // In after five, and no one notices.
         for (minute, second) in [(36, 10), (36, 41), (37, 15), (37, 52), (38, 33)] {
-            self.failed_password(at(14, minute, second) + 217, UNNOTICED, ATTACKER);
+            self.failed_password(
+                at(14, minute, second) + hash(UNNOTICED) * second % 997,
+                UNNOTICED,
+                ATTACKER,
+            );
         }
         self.accepted_password(at(14, 39, 5) + 640, UNNOTICED, ATTACKER);
 
         // Six failures, an alarm, a call to support, and only then in.
         for (minute, second) in [(41, 2), (41, 19), (41, 33), (41, 55), (42, 8), (42, 30)] {
-            self.failed_password(at(14, minute, second) + 88, LOCKED_OUT, ATTACKER);
+            self.failed_password(
+                at(14, minute, second) + hash(LOCKED_OUT) * second % 997,
+                LOCKED_OUT,
+                ATTACKER,
+            );
         }
         self.alarm(
             at(14, 42, 31) + 12,
@@ -123,7 +163,11 @@ impl Shop {
 
         // In after five, and the alarm is there within seconds.
         for (minute, second) in [(49, 20), (49, 38), (49, 57), (50, 20), (50, 44)] {
-            self.failed_password(at(14, minute, second) + 530, NOTICED, ATTACKER);
+            self.failed_password(
+                at(14, minute, second) + hash(NOTICED) * second % 997,
+                NOTICED,
+                ATTACKER,
+            );
         }
         self.accepted_password(at(14, 51, 2) + 5, NOTICED, ATTACKER);
         self.alarm(
@@ -178,91 +222,6 @@ impl Shop {
                 Object::new().text("component", "auth").text("ip", ATTACKER),
             );
         self.checkout.entry(moment, entry.end());
-    }
-
-    fn broken_lines(&mut self) {
-        let time = |moment: u64| text(|out| rfc3339(out, moment));
-        // Cut in the middle: the old process was killed while it wrote, and left zeros of a page behind.
-        let cut = at(13, 22, 40) + 503;
-        let line = format!(
-            "{{\"timestamp\":\"{}\",\"level\":\"INFO\",\"service\":\"checkout\",\"version\":\"2.13.4\",\"mess",
-            time(cut)
-        );
-        self.checkout.push(cut, line, Shape::Malformed);
-        let killed = story::RESTART_FROM + 20;
-        let line = format!(
-            "{{\"timestamp\":\"{}\",\"level\":\"INFO\",\"service\":\"checkout\",\"version\":\"2.13.4\",\"message\":\"shutd",
-            time(killed)
-        );
-        self.checkout.push(killed, line, Shape::Malformed);
-        let mut zeros = vec![0; 24];
-        zeros.extend_from_slice(b"\xff\xfe\x80\x01\x1b[0m\xc3(");
-        self.checkout.push(killed + 1, zeros, Shape::Malformed);
-        self.checkout.push(story::RESTART_TO + 30, "", Shape::Blank);
-        self.checkout.entry(at(14, 33, 20) + 100, "{}");
-
-        // A line of several KB: the whole cart of someone who buys for an office.
-        let long = at(14, 20, 47) + 118;
-        let items = (0..48).map(|item| {
-            let product = Object::new()
-                .number("id", 1000 + item * 37 % 4000)
-                .text("name", "Desk lamp \u{201e}Lund\u{201c}, oak");
-            product
-                .number("pieces", 1 + item % 4)
-                .number("cents", 4_990)
-                .end()
-        });
-        let items = format!("[{}]", items.collect::<Vec<_>>().join(","));
-        let entry = self
-            .say_checkout(
-                long,
-                "ERROR",
-                "cart snapshot not saved: cart store: connection refused (10.20.0.31:5432)",
-            )
-            .text("user", "m.okoye")
-            .object(
-                "ctx",
-                Object::new().object("cart", Object::new().raw("items", &items)),
-            );
-        self.checkout.entry(long, entry.end());
-
-        // A key twice: the last one counts.
-        let twice = at(14, 20, 58) + 40;
-        let entry = self
-            .say_payments(twice, "info", "circuit breaker for ledger: half-open")
-            .text("level", "warn");
-        self.payments.entry(twice, entry.end());
-        // Bytes that are no UTF-8, inside a text.
-        let latin = at(14, 21, 5) + 900;
-        let entry = self
-            .say_payments(latin, "warn", "webhook refused: sender unknown")
-            .text("sender", "caf?-b?rse");
-        let bytes = entry.end().into_bytes().into_iter();
-        let mut accents = [0xe9, 0xf6].into_iter();
-        self.payments.entry(
-            latin,
-            bytes
-                .map(|byte| {
-                    if byte == b'?' {
-                        accents.next().unwrap_or(byte)
-                    } else {
-                        byte
-                    }
-                })
-                .collect::<Vec<u8>>(),
-        );
-        let torn = at(14, 21, 12) + 333;
-        let line = format!(
-            "{{\"timestamp\":\"{}\",\"level\":\"error\",\"service\":\"payments\",\"message\":\"charge failed: ledger: rea",
-            time(torn)
-        );
-        self.payments.push(torn, line, Shape::Malformed);
-        let dump = at(14, 21, 13) + 2;
-        self.payments.push(
-            dump,
-            &b"Segmentation fault (core dumped) \x00\x9f\x8b"[..],
-            Shape::Malformed,
-        );
     }
 
     fn sign_in(&mut self, moment: u64, from: &str, status: u64, user: &str) {

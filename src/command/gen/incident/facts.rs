@@ -1,6 +1,7 @@
 //! What the incident holds, counted while it is made and not by reading it again: tests hold readers and
 //! operators against it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One file, before compression. A line is an entry (valid or malformed), a continuation or blank.
@@ -25,6 +26,12 @@ pub struct FileFacts {
 pub struct Facts {
     pub seed: u64,
     pub files: Vec<FileFacts>,
+    /// Entries by service (`checkout`, `payments`, `ledger`, `postgres`) and level. What has no level, a DETAIL or
+    /// STATEMENT of postgres, counts under `""`; what has no service either, malformed lines of the JSON logs and
+    /// `{}`, under `("", "")`, at the time of the entry before it.
+    pub levels: BTreeMap<(&'static str, &'static str), u64>,
+    /// Lines of nginx by status.
+    pub statuses: BTreeMap<u64, u64>,
     /// Entries `checkout started`, and what became of them.
     pub checkouts: u64,
     pub checkouts_done: u64,
@@ -86,6 +93,24 @@ impl fmt::Display for Facts {
             self.checkouts_declined,
             self.checkouts_failed
         )?;
+        for service in ["checkout", "payments", "ledger", "postgres", ""] {
+            let levels = self.levels.iter().filter(|((of, _), _)| *of == service);
+            let levels = levels.map(|((_, level), count)| {
+                let level = if level.is_empty() { "no level" } else { level };
+                format!("{level} {count}")
+            });
+            let levels = levels.collect::<Vec<_>>().join(", ");
+            let service = if service.is_empty() {
+                "no service"
+            } else {
+                service
+            };
+            writeln!(f, "- entries of {service} by level: {levels}")?;
+        }
+        let statuses = self.statuses.iter();
+        let statuses = statuses.map(|(status, count)| format!("{status} {count}"));
+        let statuses = statuses.collect::<Vec<_>>().join(", ");
+        writeln!(f, "- requests at nginx by status: {statuses}")?;
         writeln!(
             f,
             "- slowest checkout: {} with {} ms",

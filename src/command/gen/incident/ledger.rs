@@ -2,7 +2,8 @@
 //! with stack traces. Its times are node-c's.
 
 use super::super::calendar::{spaced, text};
-use super::shop::{Request, Shop, in_hour, order};
+use super::purchase::{Request, order};
+use super::shop::{Shop, in_hour};
 use super::story::{self, AHEAD_MS, Database, at};
 
 pub enum Posting {
@@ -151,14 +152,14 @@ impl Shop {
     pub fn say_ledger(
         &mut self,
         moment: u64,
-        level: &str,
+        level: &'static str,
         component: &str,
         message: &str,
         request: Option<&Request>,
         trace: &str,
     ) {
         let shown = moment + AHEAD_MS;
-        self.note_refused(shown, message);
+        self.note(shown, "ledger", level.trim_end(), message);
         let time = text(|out| spaced(out, shown, b','));
         let mut lines = format!("{time} {level} [{component}] {message}");
         if let Some(request) = request {

@@ -4,7 +4,8 @@
 use super::super::calendar::{rfc3339, text};
 use super::json::Object;
 use super::ledger::Posting;
-use super::shop::{Request, Shop, order};
+use super::purchase::{Request, order};
+use super::shop::{Shop, hash};
 
 /// How long payments waits for the ledger.
 const LEDGER_TIMEOUT_MS: u64 = 5_000;
@@ -26,10 +27,9 @@ impl Shop {
     pub fn charge(&mut self, moment: u64, request: &mut Request, attempt: u64) -> Charge {
         let start = moment + self.random.range(2, 6);
         let old_client = self.random.chance(200);
-        let cards = ["visa", "mastercard", "girocard"];
-        let card = Object::new()
-            .text("scheme", cards[(request.order % 3) as usize])
-            .number("last4", 1000 + request.order * 37 % 9000);
+        let number = 1000 + hash(request.user) % 9000;
+        let scheme = ["visa", "mastercard", "girocard"][(number % 3) as usize];
+        let card = Object::new().text("scheme", scheme).number("last4", number);
         let charge = Object::new()
             .text("order", &order(request))
             .number("cents", request.cents)
@@ -114,7 +114,13 @@ impl Shop {
 
     /// The head of an entry in payments' log: its levels are in lower case.
     pub fn say_payments(&mut self, moment: u64, level: &str, message: &str) -> Object {
-        self.note_refused(moment, message);
+        let noted = match level {
+            "debug" => "DEBUG",
+            "info" => "INFO",
+            "warn" => "WARN",
+            _ => "ERROR",
+        };
+        self.note(moment, "payments", noted, message);
         Object::new()
             .text("timestamp", &text(|out| rfc3339(out, moment)))
             .text("level", level)

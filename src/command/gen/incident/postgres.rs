@@ -2,7 +2,8 @@
 //! STATEMENT are lines with a prefix of their own, and what a statement's line ends leave is indented by a tab.
 
 use super::super::calendar::{spaced, text};
-use super::shop::{Request, Shop, in_hour, order};
+use super::purchase::{Request, order};
+use super::shop::{Shop, in_hour};
 use super::story::{self, AHEAD_MS, Database, at};
 
 /// The processes that a standby's log knows: startup, checkpointer, the receiver of the primary's log.
@@ -16,6 +17,13 @@ impl Shop {
         let time = text(|out| spaced(out, shown, b'.'));
         self.postgres
             .entry_lines(moment, &format!("{time} UTC [{pid}] {kind}:  {message}"));
+        let level = match kind {
+            "LOG" => "INFO",
+            "ERROR" => "ERROR",
+            "FATAL" => "FATAL",
+            _ => "",
+        };
+        self.note(shown, "postgres", level, message);
         self.facts.failed_statements += u64::from(kind == "STATEMENT" && in_hour(shown));
     }
 
