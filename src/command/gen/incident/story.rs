@@ -27,7 +27,7 @@ pub const DEPLOY_FINISHED: u64 = at(14, 3, 40);
 pub const PRIMARY_LOST: u64 = at(14, 20, 0);
 /// The proxy sends writes to the standby, which may not take them yet.
 pub const PROXY_SWITCHED: u64 = at(14, 20, 50);
-pub const PROMOTED: u64 = at(14, 21, 30);
+pub const PROMOTED: u64 = at(14, 21, 30) + 118;
 pub const RECOVERED: u64 = at(14, 31, 0);
 
 /// How far node-c's clock is ahead.
