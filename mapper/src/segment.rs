@@ -10,7 +10,7 @@ mod lines;
 mod reader;
 mod sink;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,12 @@
 //! Rotated files, oldest first, as one stream, and where a stream is cut into segments.
 
+mod discover;
+mod glob;
+mod rotation;
+mod same;
+#[cfg(test)]
+mod tests;
+
 use std::os::unix::fs::MetadataExt;
 
 use bstr::BString;
@@ -7,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::open::{self, BOM, Compression, Content, Encoding, Shape};
 use crate::tally::{Finding, FindingKind};
+pub use discover::{Found, discover};
 
 /// The files of one rotated log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

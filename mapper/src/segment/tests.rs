@@ -22,9 +22,9 @@ use crate::time::TimeReader;
 
 /// `@7 text` begins an entry at second 7, `@! text` one with an impossible time, `# text` one without any, `% text`
 /// a malformed one that has a time all the same (`%7 text`).
-struct Marks {
-    multiline: bool,
-    quotes: bool,
+pub(crate) struct Marks {
+    pub(crate) multiline: bool,
+    pub(crate) quotes: bool,
 }
 
 impl Marks {
@@ -84,10 +84,10 @@ struct Seen {
 }
 
 /// A folder that goes when the test does.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Folder {
+    pub(crate) fn new() -> Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("logstitch-segment-{}-{count}", std::process::id());
@@ -96,7 +96,7 @@ impl Folder {
         Folder(path)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -122,7 +122,7 @@ impl Drop for Folder {
 }
 
 /// The text as plain (0), gzip (1), gzip of two members (2), zstd (3), bzip2 of two streams (4), xz of two (5).
-fn pack(text: &[u8], kind: u8) -> Vec<u8> {
+pub(crate) fn pack(text: &[u8], kind: u8) -> Vec<u8> {
     let halves = text.split_at(text.len() / 2);
     let gzip = |text: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
