@@ -245,8 +245,7 @@ fn own_time(parsed: &Parsed<'_>, context: &ReadContext<'_>) -> Option<Time> {
 /// The same allocation, for text that lives elsewhere.
 fn recycle<'to>(mut parsed: Parsed<'_>) -> Parsed<'to> {
     parsed.fields.clear();
-    Parsed {
-        fields: parsed.fields.into_iter().map(|_| None).collect(),
-        ..Parsed::default()
-    }
+    let mut recycled = Parsed::default();
+    recycled.fields = parsed.fields.into_iter().map(|_| None).collect();
+    recycled
 }
