@@ -6,11 +6,15 @@
 
 pub mod entry;
 pub mod format;
+pub mod frame;
 pub mod measure;
+pub mod message;
 pub mod open;
 pub mod operator;
 pub mod record;
+pub mod scan;
 pub mod segment;
+pub mod serve;
 pub mod stream;
 pub mod tally;
 pub mod time;

@@ -1,0 +1,412 @@
+//! The messages of both directions, as bytes: a marker once, then frames of a bounded length, each checked.
+//!
+//! Nothing here reads or writes: `Encoder` and `Decoder` turn messages into bytes and back, so that a blocking mapper,
+//! an asynchronous runner and a test use the same code. This is also the only place, with the reducer's spill, that
+//! knows how a value becomes bytes (bincode).
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What a stream begins with, so that whatever a login shell prints before it can be skipped.
+pub const MARKER: &[u8; 16] = b"\0\xfflogstitch/1\0\xff\n";
+
+/// Bytes that may stand before the marker.
+const BANNER_BYTES: usize = 64 << 10;
+
+/// Bytes of one frame's payload, as sent and as unpacked. A longer message goes on in further frames.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// Bytes of one message of several frames.
+pub const MESSAGE_BYTES: usize = 1 << 30;
+
+/// Payloads from here on are compressed where that makes them shorter.
+const COMPRESS_BYTES: usize = 512;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"LgSt");
+const HEADER_BYTES: usize = 20;
+const FLAG_ZSTD: u8 = 1;
+const FLAG_MORE: u8 = 2;
+
+/// What is wrong with bytes that should be frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// No marker within the first bytes; what stood there instead.
+    NoMarker(String),
+    Magic,
+    Kind(u8),
+    Length(usize),
+    Checksum,
+    Compression,
+    /// The payload is no message of this build.
+    Payload(String),
+    /// The stream ended inside a frame or a message.
+    Torn,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::NoMarker(text) => {
+                write!(
+                    formatter,
+                    "the far side does not speak the frame protocol; it began with {text:?}"
+                )
+            }
+            FrameError::Magic => formatter.write_str("bytes that are no frame"),
+            FrameError::Kind(kind) => write!(formatter, "a frame of the unknown kind {kind}"),
+            FrameError::Length(length) => write!(formatter, "a frame that claims {length} bytes"),
+            FrameError::Checksum => formatter.write_str("a frame whose checksum is wrong"),
+            FrameError::Compression => formatter.write_str("a frame that does not decompress"),
+            FrameError::Payload(error) => {
+                write!(formatter, "a frame that holds no message: {error}")
+            }
+            FrameError::Torn => formatter.write_str("the stream ended inside a frame"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// One message and the kind it was sent as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub kind: u8,
+    pub payload: Vec<u8>,
+}
+
+/// The bytes of one message: as many frames as it needs.
+pub fn encode_message(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
+    let mut chunks = payload.chunks(FRAME_BYTES).peekable();
+    if chunks.peek().is_none() {
+        encode_frame(kind, &[], false, out);
+    }
+    while let Some(chunk) = chunks.next() {
+        encode_frame(kind, chunk, chunks.peek().is_some(), out);
+    }
+}
+
+fn encode_frame(kind: u8, raw: &[u8], more: bool, out: &mut Vec<u8>) {
+    let packed = (raw.len() >= COMPRESS_BYTES)
+        .then(|| zstd::bulk::compress(raw, 1).ok())
+        .flatten();
+    let packed = packed.filter(|packed| packed.len() < raw.len());
+    let payload = packed.as_deref().unwrap_or(raw);
+    let flags = if packed.is_some() { FLAG_ZSTD } else { 0 } | if more { FLAG_MORE } else { 0 };
+    let start = out.len();
+    out.extend_from_slice(&MAGIC.to_le_bytes());
+    out.extend_from_slice(&[kind, flags, 0, 0]);
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&out[start..]);
+    checksum.update(payload);
+    out.extend_from_slice(&checksum.finalize().to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// Turns bytes, in whatever pieces they arrive, into messages.
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that are used up.
+    used: usize,
+    /// Bytes used up and gone from `buffer`.
+    gone: u64,
+    marker_seen: bool,
+    /// The message that goes on in the next frame.
+    open: Option<Message>,
+    message_bytes: usize,
+}
+
+impl Decoder {
+    /// For a stream that begins with the marker, perhaps after a banner.
+    pub fn new() -> Decoder {
+        Decoder {
+            buffer: Vec::new(),
+            used: 0,
+            gone: 0,
+            marker_seen: false,
+            open: None,
+            message_bytes: MESSAGE_BYTES,
+        }
+    }
+
+    /// For frames alone: a spool.
+    pub fn without_marker() -> Decoder {
+        Decoder {
+            marker_seen: true,
+            ..Decoder::new()
+        }
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.used > 0 && self.used * 2 >= self.buffer.len() {
+            self.buffer.drain(..self.used);
+            self.gone += self.used as u64;
+            self.used = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message; None: push more. After an error the stream is not to be believed any more.
+    pub fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
+        if !self.marker_seen && !self.find_marker()? {
+            return Ok(None);
+        }
+        while let Some((kind, more, payload)) = self.next_frame()? {
+            let mut message = self.open.take().unwrap_or(Message {
+                kind,
+                payload: Vec::new(),
+            });
+            if message.kind != kind {
+                return Err(FrameError::Kind(kind));
+            }
+            if message.payload.len() + payload.len() > self.message_bytes {
+                return Err(FrameError::Length(message.payload.len() + payload.len()));
+            }
+            if message.payload.is_empty() {
+                message.payload = payload;
+            } else {
+                message.payload.extend_from_slice(&payload);
+            }
+            if !more {
+                return Ok(Some(message));
+            }
+            self.open = Some(message);
+        }
+        Ok(None)
+    }
+
+    /// Bytes of the stream up to the end of the last message.
+    pub fn position(&self) -> u64 {
+        self.gone + self.used as u64
+    }
+
+    /// Whether the stream may end here.
+    pub fn end(&self) -> Result<(), FrameError> {
+        if !self.marker_seen {
+            return Err(FrameError::NoMarker(self.banner()));
+        }
+        if self.open.is_none() && self.used == self.buffer.len() {
+            Ok(())
+        } else {
+            Err(FrameError::Torn)
+        }
+    }
+
+    fn find_marker(&mut self) -> Result<bool, FrameError> {
+        match memchr::memmem::find(&self.buffer, MARKER) {
+            Some(at) => {
+                self.used = at + MARKER.len();
+                self.marker_seen = true;
+                Ok(true)
+            }
+            None if self.buffer.len() > BANNER_BYTES + MARKER.len() => {
+                Err(FrameError::NoMarker(self.banner()))
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn banner(&self) -> String {
+        String::from_utf8_lossy(&self.buffer[..self.buffer.len().min(200)]).into_owned()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<(u8, bool, Vec<u8>)>, FrameError> {
+        let bytes = &self.buffer[self.used..];
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let word = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        if word(0) != MAGIC {
+            return Err(FrameError::Magic);
+        }
+        let (kind, flags) = (header[4], header[5]);
+        let (length, raw_length) = (word(8) as usize, word(12) as usize);
+        if length > FRAME_BYTES || raw_length > FRAME_BYTES {
+            return Err(FrameError::Length(length.max(raw_length)));
+        }
+        let Some(payload) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&header[..HEADER_BYTES - 4]);
+        checksum.update(payload);
+        if checksum.finalize() != word(16) {
+            return Err(FrameError::Checksum);
+        }
+        let payload = if flags & FLAG_ZSTD == 0 {
+            payload.to_vec()
+        } else {
+            zstd::bulk::decompress(payload, raw_length).map_err(|_| FrameError::Compression)?
+        };
+        if payload.len() != raw_length {
+            return Err(FrameError::Compression);
+        }
+        self.used += HEADER_BYTES + length;
+        Ok(Some((kind, flags & FLAG_MORE != 0, payload)))
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::new()
+    }
+}
+
+fn config() -> impl bincode::config::Config {
+    // The limit is what stops a hostile length from being allocated.
+    bincode::config::standard().with_limit::<{ 2 * MESSAGE_BYTES }>()
+}
+
+/// The bytes of any value that travels.
+pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, config())
+        .expect("a value of ours has a length that is known")
+}
+
+/// The value of bytes that travelled; all of them must be used.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+    match bincode::serde::decode_from_slice(bytes, config()) {
+        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok((_, used)) => Err(FrameError::Payload(format!(
+            "{} bytes too many",
+            bytes.len() - used
+        ))),
+        Err(error) => Err(FrameError::Payload(error.to_string())),
+    }
+}
+
+/// Bytes inside a message, copied at once instead of one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+        struct Bytes;
+        impl<'de> serde::de::Visitor<'de> for Bytes {
+            type Value = Blob;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Blob, E> {
+                Ok(Blob(bytes.to_vec()))
+            }
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Blob, E> {
+                Ok(Blob(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(payloads: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = b"Welcome to host7\n".to_vec();
+        bytes.extend_from_slice(MARKER);
+        for (kind, payload) in payloads.iter().enumerate() {
+            encode_message(kind as u8, payload, &mut bytes);
+        }
+        bytes
+    }
+
+    fn payloads() -> Vec<Vec<u8>> {
+        let noise = (0..3 * FRAME_BYTES as u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        vec![vec![], b"small".to_vec(), vec![b'a'; 10_000], noise]
+    }
+
+    #[test]
+    fn messages_survive_any_cut_of_the_stream() {
+        let bytes = stream(&payloads());
+        for piece in [1, 7, 4096, bytes.len()] {
+            let mut decoder = Decoder::new();
+            let mut messages = Vec::new();
+            // Byte by byte is for the head only: the tail is large.
+            let (head, tail) = bytes.split_at(bytes.len().min(20_000));
+            for chunk in head.chunks(piece).chain(tail.chunks(piece.max(5000))) {
+                decoder.push(chunk);
+                while let Some(message) = decoder.next_message().unwrap() {
+                    messages.push(message);
+                }
+            }
+            decoder.end().unwrap();
+            assert_eq!(
+                messages
+                    .iter()
+                    .map(|message| &message.payload)
+                    .collect::<Vec<_>>(),
+                payloads().iter().collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_found() {
+        let bytes = stream(&[b"the payload".to_vec()]);
+        let start = bytes.len() - HEADER_BYTES - b"the payload".len();
+        for at in start..bytes.len() {
+            for bit in 0..8 {
+                let mut broken = bytes.clone();
+                broken[at] ^= 1 << bit;
+                let mut decoder = Decoder::new();
+                decoder.push(&broken);
+                let result = decoder.next_message();
+                // A longer length waits for bytes that never come: the end says so.
+                assert!(
+                    result.is_err() || (result == Ok(None) && decoder.end().is_err()),
+                    "byte {at} bit {bit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_hostile_length_is_not_allocated() {
+        let mut bytes = MARKER.to_vec();
+        encode_frame(1, b"x", false, &mut bytes);
+        let at = MARKER.len() + 8;
+        bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let mut decoder = Decoder::new();
+        decoder.push(&bytes);
+        assert_eq!(
+            decoder.next_message(),
+            Err(FrameError::Length(u32::MAX as usize))
+        );
+        assert!(from_bytes::<Blob>(&[253, 255, 255, 255, 255, 255, 255, 255, 127]).is_err());
+        assert!(from_bytes::<Vec<u64>>(&[253, 255, 255, 255, 255, 255, 255, 255, 127]).is_err());
+    }
+
+    #[test]
+    fn what_speaks_no_frames_is_shown() {
+        let mut decoder = Decoder::new();
+        decoder.push(b"bash: logstitch: command not found\n");
+        assert_eq!(decoder.next_message(), Ok(None));
+        assert!(
+            decoder
+                .end()
+                .unwrap_err()
+                .to_string()
+                .contains("command not found")
+        );
+        decoder.push(&vec![b'x'; BANNER_BYTES + 100]);
+        assert!(matches!(
+            decoder.next_message(),
+            Err(FrameError::NoMarker(_))
+        ));
+    }
+}

@@ -1,0 +1,129 @@
+//! What a runner and a mapper say to each other, and which part of the logs a partial is of.
+
+use jobspec::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{self, Blob, FrameError, Message};
+use crate::segment::Cut;
+use crate::stream::Stream;
+use crate::tally::Finding;
+
+/// Name of this build: runner and mapper must be of the same one.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("LOGSTITCH_BUILD"));
+
+/// From the runner, once, before anything comes back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    pub build: String,
+    pub plan: Plan,
+    /// This host's name in rows and in `{host}`: what the runner dialled.
+    pub host: String,
+    /// Its index in the job's hosts, sorted by name.
+    pub host_index: u32,
+    /// Indices into the plan's `logs` that this host holds.
+    pub logs: Vec<u16>,
+    /// Where relative paths start.
+    pub folder: Blob,
+    /// How far its clock runs ahead: taken off every time.
+    pub clock_ahead_ns: i64,
+    /// Bytes of a plain file to a segment.
+    pub segment_bytes: u64,
+    /// A retry's fixed input: what the first attempt found.
+    pub manifest: Option<Manifest>,
+    /// What is committed already, in any order.
+    pub committed: Vec<SegmentRange>,
+}
+
+/// From the mapper.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromMapper {
+    Hello {
+        build: String,
+        clock_ns: i64,
+    },
+    Manifest(Manifest),
+    Part(Part),
+    /// Still alive; so much is read.
+    Heartbeat {
+        scanned_bytes: u64,
+    },
+    Done(Usage),
+    /// The mapper cannot go on; nothing after this.
+    Failed(String),
+}
+
+/// What a host holds, as its first attempt found it; later attempts obey it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Sorted by log, then name: an index orders as (log, name) does.
+    pub streams: Vec<PlannedStream>,
+    /// What was found and is not read, by log: a FIFO, a file without permission, a second copy.
+    pub findings: Vec<(u16, Finding)>,
+}
+
+/// A stream, how it is read and where it is cut.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedStream {
+    pub stream: Stream,
+    /// Name of the format and why it was taken.
+    pub format: String,
+    pub why: String,
+    pub cuts: Vec<Cut>,
+}
+
+/// Neighbouring segments of one stream, `first` up to but not including `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SegmentRange {
+    pub stream: u32,
+    pub first: u32,
+    pub end: u32,
+}
+
+/// What some neighbouring segments gave: committed whole or not at all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part {
+    pub range: SegmentRange,
+    /// An `AnyPartial` for every operator of the plan, in its order. Bytes, so that the reducer decodes one operator at
+    /// a time.
+    pub partials: Vec<Blob>,
+    /// A `StreamTally`.
+    pub tally: Blob,
+}
+
+/// What the host spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub cpu_ms: u64,
+    pub wall_ms: u64,
+    pub peak_memory_bytes: u64,
+}
+
+const KIND_START: u8 = 1;
+const KIND_FROM_MAPPER: u8 = 2;
+
+impl Start {
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        frame::encode_message(KIND_START, &frame::to_bytes(self), out);
+    }
+
+    pub fn decode(message: &Message) -> Result<Start, FrameError> {
+        decode(message, KIND_START)
+    }
+}
+
+impl FromMapper {
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        frame::encode_message(KIND_FROM_MAPPER, &frame::to_bytes(self), out);
+    }
+
+    pub fn decode(message: &Message) -> Result<FromMapper, FrameError> {
+        decode(message, KIND_FROM_MAPPER)
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(message: &Message, kind: u8) -> Result<T, FrameError> {
+    if message.kind != kind {
+        return Err(FrameError::Kind(message.kind));
+    }
+    frame::from_bytes(&message.payload)
+}

@@ -1,0 +1,386 @@
+//! Plan in, frames out, until every segment is sent: a mapper's whole life.
+//!
+//! It reads its stdin to the end of its life: when that closes the runner is gone, and the mapper ends at once,
+//! whatever it is doing.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use jobspec::plan::{LogPlan, Plan};
+
+use crate::format::{self, Format, Wanted};
+use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
+use crate::message::{
+    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, Start, Usage,
+};
+use crate::operator::{AnyOperator, AnyPartial};
+use crate::scan::{self, Work, Yield};
+use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
+use crate::stream::{self, Stream};
+use crate::tally::StreamTally;
+
+/// A sign of life comes at least so often.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Neighbours merge up to so many bytes of log: what a lost connection may cost.
+const RUN_BYTES: u64 = 512 << 20;
+
+/// Why a mapper ended without being done.
+#[derive(Debug)]
+pub enum Error {
+    Io(io::Error),
+    Frame(FrameError),
+    /// The runner is of another build.
+    Build(String),
+    Other(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io(error) => write!(formatter, "{error}"),
+            Error::Frame(error) => write!(formatter, "stdin: {error}"),
+            Error::Build(build) => {
+                write!(
+                    formatter,
+                    "the runner is of build {}, this mapper of {BUILD}",
+                    build.escape_debug()
+                )
+            }
+            Error::Other(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Serves one runner on stdin and stdout.
+pub fn serve() -> Result<(), Error> {
+    let began = Instant::now();
+    let start = read_start()?;
+    std::thread::spawn(end_with_stdin);
+    let runner = Runner {
+        out: Mutex::new(io::stdout()),
+    };
+    runner.write(MARKER).map_err(Error::Io)?;
+    runner
+        .say(&FromMapper::Hello {
+            build: BUILD.to_owned(),
+            clock_ns: now_ns(),
+        })
+        .map_err(Error::Io)?;
+    if start.build != BUILD {
+        return Err(Error::Build(start.build));
+    }
+    let scanned_bytes = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let (runner, scanned_bytes) = (&runner, &scanned_bytes);
+        scope.spawn(move || {
+            while stopped.recv_timeout(HEARTBEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                let scanned_bytes = scanned_bytes.load(Ordering::Relaxed);
+                if runner
+                    .say(&FromMapper::Heartbeat { scanned_bytes })
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let result = run(&start, runner, scanned_bytes);
+        drop(stop);
+        if let Err(Error::Other(text)) = &result {
+            // The runner hears it too; if it does not, stderr has it.
+            let _ = runner.say(&FromMapper::Failed(text.clone()));
+        }
+        result
+    })?;
+    runner
+        .say(&FromMapper::Done(usage(began)))
+        .map_err(Error::Io)
+}
+
+/// The runner's end of stdout; frames of several threads never mix.
+struct Runner {
+    out: Mutex<io::Stdout>,
+}
+
+impl Runner {
+    fn say(&self, message: &FromMapper) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        self.write(&bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = self.out.lock().expect("no writer panics");
+        out.write_all(bytes)?;
+        out.flush()
+    }
+}
+
+fn read_start() -> Result<Start, Error> {
+    let mut decoder = Decoder::without_marker();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        // Not one byte more than the plan's is needed, so what is read beyond is nothing that anyone sends.
+        let read = io::stdin().lock().read(&mut buffer).map_err(Error::Io)?;
+        decoder.push(&buffer[..read]);
+        if let Some(message) = decoder.next_message().map_err(Error::Frame)? {
+            return Start::decode(&message).map_err(Error::Frame);
+        }
+        if read == 0 {
+            return Err(Error::Frame(FrameError::Torn));
+        }
+    }
+}
+
+/// Waits for the runner to close stdin, and ends the process.
+fn end_with_stdin() {
+    let mut buffer = [0; 4096];
+    loop {
+        match io::stdin().lock().read(&mut buffer) {
+            Ok(0) => std::process::exit(0),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => std::process::exit(0),
+            _ => {}
+        }
+    }
+}
+
+/// A stream, ready to be read.
+struct Source<'a> {
+    planned: &'a PlannedStream,
+    log: &'a LogPlan,
+    format: Box<dyn Format>,
+    timezone: chrono_tz::Tz,
+    line_counts: Option<LineCounts>,
+    /// The operators that read its log, by index.
+    operators: Vec<usize>,
+}
+
+fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), Error> {
+    let plan = &start.plan;
+    let operators = plan
+        .operators
+        .iter()
+        .map(|operator| AnyOperator::new(plan, operator));
+    let operators: Vec<AnyOperator> = operators.collect::<Result<_, _>>().map_err(Error::Other)?;
+    let found;
+    let manifest = match &start.manifest {
+        Some(manifest) => manifest,
+        None => {
+            found = find(start)?;
+            runner
+                .say(&FromMapper::Manifest(found.clone()))
+                .map_err(Error::Io)?;
+            &found
+        }
+    };
+    let sources: Vec<Source<'_>> = manifest
+        .streams
+        .iter()
+        .map(|planned| source(plan, planned))
+        .collect::<Result<_, _>>()?;
+    let wanted = Wanted {
+        paths: plan.fields.clone(),
+    };
+
+    let scan = |work: Work| {
+        let source = &sources[work.stream as usize];
+        let cut = &source.planned.cuts[work.segment as usize];
+        let context = ReadContext {
+            host: &start.host,
+            log: &source.log.name,
+            host_index: start.host_index,
+            log_index: source.planned.stream.log,
+            stream_index: work.stream,
+            format: &*source.format,
+            wanted: &wanted,
+            timezone: source.timezone,
+            year: source.log.year,
+            clock_ahead_ns: start.clock_ahead_ns,
+            max_decoded_bytes: plan.limits.max_decoded_bytes.unwrap_or(u64::MAX),
+            window_bytes: WINDOW_BYTES,
+            line_counts: source.line_counts.as_ref(),
+            pace: None,
+        };
+        let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
+        let tally = segment::read(&source.planned.stream, cut, &context, &mut |entry| {
+            for &operator in &source.operators {
+                operators[operator].absorb(&mut partials[operator], entry);
+            }
+        });
+        scanned_bytes.fetch_add(tally.total().bytes, Ordering::Relaxed);
+        Fruit {
+            operators: &operators,
+            partials,
+            tally,
+        }
+    };
+    let hand_on = |range: SegmentRange, fruit: Fruit<'_>| {
+        let part = Part {
+            range,
+            partials: fruit
+                .partials
+                .iter()
+                .map(|partial| Blob(to_bytes(partial)))
+                .collect(),
+            tally: Blob(to_bytes(&fruit.tally)),
+        };
+        runner.say(&FromMapper::Part(part)).is_ok()
+    };
+    let threads = match plan.limits.threads {
+        Some(threads) => threads as usize,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    scan::scan(
+        work(manifest, &start.committed),
+        threads,
+        RUN_BYTES,
+        &scan,
+        &hand_on,
+    );
+    Ok(())
+}
+
+/// What this host holds of the job's logs.
+fn find(start: &Start) -> Result<Manifest, Error> {
+    let plan = &start.plan;
+    let mut logs = Vec::new();
+    for &log in &start.logs {
+        let log_plan = plan.logs.get(usize::from(log));
+        logs.push((
+            log,
+            log_plan.ok_or_else(|| Error::Other(format!("a plan without log {log}")))?,
+        ));
+    }
+    let folder = Path::new(std::ffi::OsStr::from_bytes(&start.folder.0));
+    let found = stream::discover(&start.host, folder, &logs);
+    let streams = found.streams.into_iter().map(|stream| {
+        let log = &plan.logs[usize::from(stream.log)];
+        let chosen = format::choose(log.format, log, &plan.formats, &stream.head());
+        let cuts = segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes);
+        PlannedStream {
+            format: chosen.format.name().to_owned(),
+            why: chosen.why,
+            cuts,
+            stream,
+        }
+    });
+    Ok(Manifest {
+        streams: streams.collect(),
+        findings: found.findings,
+    })
+}
+
+fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, Error> {
+    let stream: &Stream = &planned.stream;
+    let log = plan.logs.get(usize::from(stream.log));
+    let log = log.ok_or_else(|| {
+        Error::Other(format!(
+            "a manifest with log {}, which the plan has not",
+            stream.log
+        ))
+    })?;
+    let timezone = log.timezone.as_ref().unwrap_or(&plan.timezone);
+    let timezone = timezone
+        .parse()
+        .map_err(|_| Error::Other(format!("unknown timezone {timezone}")))?;
+    let operators = plan.operators.iter().enumerate();
+    let operators = operators
+        .filter(|(_, operator)| operator.logs.contains(&stream.log))
+        .map(|(index, _)| index);
+    Ok(Source {
+        planned,
+        log,
+        format: format::choose(log.format, log, &plan.formats, &stream.head()).format,
+        timezone,
+        line_counts: plan.line_numbers.then(LineCounts::default),
+        operators: operators.collect(),
+    })
+}
+
+/// Every segment that is not committed yet.
+fn work(manifest: &Manifest, committed: &[SegmentRange]) -> Vec<Work> {
+    let mut work = Vec::new();
+    for (stream, planned) in manifest.streams.iter().enumerate() {
+        let stream = stream as u32;
+        let segments = planned.cuts.len().max(1) as u64;
+        let weight = planned.stream.size() / segments;
+        for segment in 0..planned.cuts.len() as u32 {
+            let done = committed
+                .iter()
+                .any(|range| range.stream == stream && (range.first..range.end).contains(&segment));
+            if !done {
+                work.push(Work {
+                    stream,
+                    segment,
+                    weight,
+                });
+            }
+        }
+    }
+    work
+}
+
+/// What some neighbouring segments gave.
+struct Fruit<'a> {
+    operators: &'a [AnyOperator],
+    partials: Vec<AnyPartial>,
+    tally: StreamTally,
+}
+
+impl Yield for Fruit<'_> {
+    fn merge(self, right: Self) -> Self {
+        let pairs = self.operators.iter().zip(self.partials).zip(right.partials);
+        let partials = pairs.map(|((operator, left), right)| {
+            operator
+                .merge(left, right)
+                .expect("each was made by this very operator")
+        });
+        Fruit {
+            operators: self.operators,
+            partials: partials.collect(),
+            tally: self.tally.merge(right.tally),
+        }
+    }
+
+    fn weight(&self) -> u64 {
+        self.tally.total().bytes
+    }
+}
+
+fn now_ns() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as i64)
+}
+
+/// What this process has spent, as the kernel counts it.
+fn usage(began: Instant) -> Usage {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Fields 14 and 15, counted after the name in parentheses, in ticks of 10 ms.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|text| text.parse::<u64>().ok())
+        .sum();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak_kib: u64 = peak
+        .and_then(|text| text.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0);
+    Usage {
+        cpu_ms: ticks * 10,
+        wall_ms: began.elapsed().as_millis() as u64,
+        peak_memory_bytes: peak_kib << 10,
+    }
+}

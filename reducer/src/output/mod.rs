@@ -1,0 +1,9 @@
+//! Files of finished rows. They are written into a temporary folder beside their place and renamed into it, so that
+//! they appear whole or not at all.
+
+mod folder;
+mod jsonl;
+pub mod summary;
+
+pub use folder::Folder;
+pub use jsonl::Jsonl;
