@@ -98,6 +98,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same value, borrowed.
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Value::Text(text) => Value::text(text),
+            Value::Json(text) => Value::Json(Cow::Borrowed(text.as_ref())),
+            value => value.clone(),
+        }
+    }
+
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }

@@ -5,19 +5,23 @@
 //! column of a row (in `having`, `order`) its index. So nothing is looked up by name while entries go by.
 
 pub mod display;
+mod arithmetic;
 mod eval;
 pub mod function;
 mod measure;
 #[cfg(feature = "language")]
 pub mod parse;
 pub mod pattern;
+mod relate;
 pub mod search;
+mod set;
 
 pub use eval::{Misfits, Row};
 pub use function::Function;
 pub use measure::Measure;
 pub use pattern::{Like, Pattern};
-pub use search::Search;
+pub use search::{Search, SearchError};
+pub use set::Set;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +57,11 @@ pub enum Expr {
     In {
         value: Box<Expr>,
         list: Vec<Expr>,
+    },
+    /// `IN` of constants alone.
+    InSet {
+        value: Box<Expr>,
+        set: Set,
     },
     Like {
         value: Box<Expr>,
@@ -183,7 +192,9 @@ impl Expr {
                 value.walk(visit);
                 list.iter().for_each(|inner| inner.walk(visit));
             }
-            Expr::Like { value, .. } | Expr::Matches { value, .. } => value.walk(visit),
+            Expr::InSet { value, .. } | Expr::Like { value, .. } | Expr::Matches { value, .. } => {
+                value.walk(visit)
+            }
         }
     }
 

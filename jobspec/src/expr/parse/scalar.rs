@@ -13,7 +13,7 @@ use super::group::Groups;
 use super::source::Source;
 use super::types::{may_be_number, may_compare, type_name, type_of};
 use super::{FieldTable, Inner, MAX_MISTAKES, Mistake, Scope};
-use crate::expr::{Arithmetic, Column, Comparison, Expr, Like, Pattern, Type};
+use crate::expr::{Arithmetic, Column, Comparison, Expr, Like, Pattern, Set, Type};
 use crate::plan::{FieldPath, Named, Order, PathPart};
 use crate::value::{Level, OwnedValue, Value};
 
@@ -449,9 +449,21 @@ impl<'c> Converter<'c> {
                 Some(item)
             })
             .collect();
-        let inside = Expr::In {
-            value: Box::new(value?),
-            list: list_made.into_iter().collect::<Option<_>>()?,
+        let list: Vec<Expr> = list_made.into_iter().collect::<Option<_>>()?;
+        let value = Box::new(value?);
+        let constants: Option<Vec<OwnedValue>> = list
+            .iter()
+            .map(|item| match item {
+                Expr::Literal(value) => Some(value.clone()),
+                _ => None,
+            })
+            .collect();
+        let inside = match constants {
+            Some(constants) => Expr::InSet {
+                value,
+                set: Set::new(constants),
+            },
+            None => Expr::In { value, list },
         };
         Some(negate(negated, inside))
     }

@@ -40,6 +40,12 @@ fn shown(expr: &Expr, fields: &FieldTable) -> String {
             inner.extend(items);
             list("in", &inner)
         }
+        Expr::InSet { value, set } => {
+            let items: Vec<Expr> = set.values().iter().cloned().map(Expr::Literal).collect();
+            let mut inner = vec![&**value];
+            inner.extend(&items);
+            list("in", &inner)
+        }
         Expr::Like { value, like } => {
             let sign = if like.any_case { "ilike" } else { "like" };
             list(&format!("{sign} '{}'", like.source), &[value])

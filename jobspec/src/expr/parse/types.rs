@@ -44,6 +44,7 @@ pub(super) fn type_of(expr: &Expr, inner: Option<&Inner>) -> Type {
         | Expr::Compare { .. }
         | Expr::Between { .. }
         | Expr::In { .. }
+        | Expr::InSet { .. }
         | Expr::Like { .. }
         | Expr::Matches { .. }
         | Expr::IsNull(_) => Type::Bool,
