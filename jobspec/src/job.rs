@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::diagnostic::Place;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceText};
 use crate::expr::{Arithmetic, Comparison};
 use crate::plan::Plan;
 use crate::value::OwnedValue;
@@ -15,7 +15,9 @@ pub struct Job {
     /// The folder of the job file: relative local paths and files named by the job start here.
     pub folder: PathBuf,
     pub plan: Plan,
-    /// Sorted by name, so that an index orders as a name does.
+    /// The `[hosts.NAME]`s, in the order of the job file.
+    pub groups: Vec<GroupSpec>,
+    /// Those that hold a log of the job, sorted by name, so that an index orders as a name does.
     pub hosts: Vec<HostSpec>,
     pub output: OutputSpec,
     pub checks: Vec<CheckSpec>,
@@ -24,6 +26,47 @@ pub struct Job {
     pub run: RunSpec,
     /// What the job asks for and this build cannot execute yet, each with its place.
     pub not_yet: Vec<(Place, String)>,
+    /// What the job was read from, for messages that show a place.
+    pub texts: Vec<SourceText>,
+}
+
+impl Job {
+    /// `not_yet` as messages with their source lines; None where the whole job can be run.
+    pub fn refusals(&self) -> Option<Diagnostics> {
+        if self.not_yet.is_empty() {
+            return None;
+        }
+        let list = self
+            .not_yet
+            .iter()
+            .map(|(place, message)| Diagnostic {
+                place: place.clone(),
+                message: message.clone(),
+                help: None,
+            })
+            .collect();
+        Some(Diagnostics::new(self.texts.clone(), list, 0))
+    }
+}
+
+/// One `[hosts.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupSpec {
+    pub name: String,
+    /// Hosts that it names, whether or not they hold a log of the job.
+    pub hosts: u32,
+    /// The list that names them, where the job does not.
+    pub list: Option<ListSource>,
+    /// False where the list was not asked: the group is known, its hosts are not.
+    pub asked: bool,
+}
+
+/// Where the names of a group's hosts come from, if not from the job file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListSource {
+    /// Relative to the job's folder.
+    File(String),
+    Command(Vec<String>),
 }
 
 /// One host: a node to dial, a child to start, a command to run.

@@ -1,0 +1,728 @@
+//! Every table of the job file and its keys.
+
+use super::{Form, Key, MOST, Shape, TableShape, key};
+use crate::names::MOST_HOSTS;
+
+const fn table(keys: &'static [Key]) -> TableShape {
+    TableShape {
+        keys,
+        exactly_one: &[],
+    }
+}
+
+const fn list(of: &'static Shape) -> Shape {
+    Shape::List { of, most: MOST }
+}
+
+const ANY: Shape = Shape::Text(Form::Any);
+const PATH: Shape = Shape::Text(Form::Path);
+const EXPRESSION: Shape = Shape::Text(Form::Expression);
+const REGEX: Shape = Shape::Text(Form::Regex);
+const DURATION: Shape = Shape::Text(Form::Duration);
+const SIZE: Shape = Shape::Text(Form::Size);
+const MOMENT: Shape = Shape::Text(Form::Moment);
+const SECRET: Shape = Shape::Text(Form::Secret);
+const TEXTS: Shape = list(&ANY);
+const EXPRESSIONS: Shape = list(&EXPRESSION);
+/// Names of a row and their expressions.
+const NAMED: Shape = Shape::Map(&EXPRESSION);
+/// The same, or expressions that are their own names.
+const NAMED_OR_LIST: Shape = Shape::OneOf(&[EXPRESSIONS, NAMED]);
+const LIMIT: Shape = Shape::Integer {
+    min: 1,
+    max: i64::MAX,
+};
+const COUNT: Shape = Shape::Integer {
+    min: 1,
+    max: 1_000_000,
+};
+const REACH: Shape = Shape::OneOf(&[
+    Shape::Integer {
+        min: 0,
+        max: 100_000,
+    },
+    DURATION,
+]);
+
+const LOGS: Key = key(
+    "logs",
+    TEXTS,
+    "the logs it reads; all of them where it is left out",
+);
+const WHERE: Key = key(
+    "where",
+    EXPRESSION,
+    "the entries it sees; all of them where it is left out",
+);
+
+pub static JOB_FILE: TableShape = table(&[
+    key(
+        "job",
+        Shape::Table(&JOB),
+        "what the job is called and which times it covers",
+    ),
+    key(
+        "hosts",
+        Shape::Map(&Shape::Table(&HOSTS)),
+        "groups of hosts and how they are reached",
+    )
+    .required(),
+    key(
+        "logs",
+        Shape::Map(&Shape::Table(&LOG)),
+        "named sources: hosts, paths and a format",
+    )
+    .required(),
+    key(
+        "format",
+        Shape::Map(&Shape::Table(&FORMAT)),
+        "formats of your own",
+    ),
+    key(
+        "context",
+        Shape::Map(&Shape::Table(&CONTEXT)),
+        "matching entries and those around them",
+    ),
+    key(
+        "sequence",
+        Shape::Map(&Shape::Table(&SEQUENCE)),
+        "entries that follow one another, and entries that do not",
+    ),
+    key(
+        "session",
+        Shape::Map(&Shape::Table(&SESSION)),
+        "entries that belong together by a key or by ids that join",
+    ),
+    key(
+        "aggregate",
+        Shape::Map(&Shape::Table(&AGGREGATE)),
+        "figures by group",
+    ),
+    key(
+        "select",
+        Shape::Map(&Shape::Table(&SELECT)),
+        "entries, or columns of them",
+    ),
+    key(
+        "patterns",
+        Shape::Map(&Shape::Table(&PATTERNS)),
+        "message templates, counted",
+    ),
+    key(
+        "anomaly",
+        Shape::Map(&Shape::Table(&ANOMALY)),
+        "time buckets of an aggregate that stand out",
+    ),
+    key(
+        "query",
+        Shape::Map(&Shape::Table(&QUERY)),
+        "an aggregate or a select in SQL",
+    ),
+    key(
+        "output",
+        Shape::Table(&OUTPUT),
+        "what is written, and where",
+    ),
+    key(
+        "check",
+        list(&Shape::Table(&CHECK)),
+        "conditions on the results; one that fails is exit code 3",
+    ),
+    key(
+        "alert",
+        list(&Shape::Table(&ALERT)),
+        "conditions on the results that send a message",
+    ),
+    key(
+        "notify",
+        Shape::Map(&Shape::Table(&NOTIFY)),
+        "where alerts are sent",
+    ),
+    key("run", Shape::Table(&RUN), "how the job is run"),
+    key(
+        "limits",
+        Shape::Table(&LIMITS),
+        "what a mapper may take of a host",
+    ),
+]);
+
+pub static JOB: TableShape = table(&[
+    key(
+        "name",
+        ANY,
+        "what the job is called: `{job}` in paths; default: the file's name",
+    ),
+    key(
+        "from",
+        MOMENT,
+        "the first moment that counts; default: no bound",
+    ),
+    key(
+        "to",
+        MOMENT,
+        "the first moment that no longer counts; default: no bound",
+    ),
+    key(
+        "timezone",
+        ANY,
+        "IANA name of the zone of log and job times that carry none",
+    )
+    .default("UTC"),
+]);
+
+pub static HOSTS: TableShape = TableShape {
+    keys: &[
+        key("ssh", HOST_NAMES, "hosts reached over SSH: `user@name:port`, with ranges as in `web[01-20]`"),
+        key("local", HOST_NAMES, "simulated nodes: a mapper each on this machine, `{host}` in paths tells them apart"),
+        key("exec", HOST_NAMES, "names that `command` reaches: pods, containers, jobs of a scheduler"),
+        key("command", TEXTS, "exec: the command that yields a mapper's stdin and stdout; `{host}` and `{bootstrap}` are replaced"),
+        key("user", ANY, "ssh: the user where a host names none"),
+        key("port", Shape::Integer { min: 1, max: 65_535 }, "ssh: the port where a host names none"),
+        key("identity", PATH, "ssh: the private key's file"),
+        key("via", Shape::OneOf(&[ANY, TEXTS]), "ssh: the jump host, or a chain of them"),
+        key("clock", Shape::Text(Form::Clock), "whether the clock's offset is taken off: \"trusted\", \"measured\" or \"+2s\" (it runs 2 s ahead)")
+            .default("trusted"),
+    ],
+    exactly_one: &["ssh", "local", "exec"],
+};
+
+const HOST_NAMES: Shape = Shape::OneOf(&[
+    Shape::List {
+        of: &ANY,
+        most: MOST_HOSTS,
+    },
+    Shape::Table(&HOST_LIST),
+]);
+
+pub static HOST_LIST: TableShape = TableShape {
+    keys: &[
+        key(
+            "file",
+            PATH,
+            "a file with a host a line, `#` begins a comment",
+        ),
+        key("command", TEXTS, "a command that prints a host a line"),
+    ],
+    exactly_one: &["file", "command"],
+};
+
+pub static LOG: TableShape = table(&[
+    key("hosts", TEXTS, "groups or host names; default: every host"),
+    key(
+        "paths",
+        TEXTS,
+        "globs; `{host}` is replaced; relative to the job file on local hosts",
+    )
+    .required(),
+    key(
+        "format",
+        ANY,
+        "auto, json, logfmt, syslog, apache, nginx, csv, plain, raw or a `[format.NAME]`",
+    )
+    .default("auto"),
+    key(
+        "timezone",
+        ANY,
+        "IANA name of the zone of times that carry none; default: the job's",
+    ),
+    key(
+        "year",
+        Shape::Integer {
+            min: 1678,
+            max: 2261,
+        },
+        "the year of timestamps that have none; default: by the file's modification time",
+    ),
+    key(
+        "disorder",
+        Shape::Text(Form::Disorder),
+        "how far out of order times may be, or \"unlimited\"",
+    )
+    .default("1h"),
+    key(
+        "rotation",
+        REGEX,
+        "another scheme of rotated names, with the groups `base` and `n`",
+    ),
+    key(
+        "nested",
+        Shape::Word(&["json"]),
+        "the message holds a format of its own",
+    ),
+    key(
+        "derive",
+        NAMED,
+        "fields made of others; each may use those before it",
+    ),
+    key("drop", EXPRESSION, "entries that no operator sees"),
+    key(
+        "tag",
+        NAMED,
+        "names and the conditions under which an entry has them",
+    ),
+    key(
+        "redact",
+        list(&Shape::OneOf(&[
+            Shape::Word(&["email", "card", "ip", "token"]),
+            Shape::Table(&REDACT),
+        ])),
+        "what never leaves the host",
+    ),
+]);
+
+pub static REDACT: TableShape = TableShape {
+    keys: &[
+        key("pattern", REGEX, "what is replaced wherever it stands"),
+        key("field", ANY, "a field that leaves as a hash"),
+        key(
+            "with",
+            Shape::Text(Form::Free),
+            "pattern: what stands there instead",
+        )
+        .default("[REDACTED]"),
+    ],
+    exactly_one: &["pattern", "field"],
+};
+
+pub static FORMAT: TableShape = table(&[
+    key(
+        "base",
+        Shape::Word(&[
+            "json", "logfmt", "syslog", "apache", "nginx", "csv", "plain", "raw",
+        ]),
+        "the built-in format that it varies",
+    ),
+    key(
+        "pattern",
+        REGEX,
+        "matched on an entry's first line; its named groups are the fields",
+    ),
+    key(
+        "multiline",
+        REGEX,
+        "what the first line of an entry looks like",
+    ),
+    key(
+        "time",
+        ANY,
+        "the time's format in chrono's strftime; default: any known shape",
+    ),
+    key("time_key", ANY, "the field that holds the time"),
+    key("level_key", ANY, "the field that holds the level"),
+    key("message_key", ANY, "the field that holds the message"),
+    key(
+        "types",
+        Shape::Map(&Shape::Word(&["text", "number", "bool"])),
+        "types of a pattern's groups or a csv's columns; default: text",
+    ),
+    key(
+        "delimiter",
+        ANY,
+        "csv: the one character between fields; default: told from the header",
+    ),
+    key(
+        "columns",
+        TEXTS,
+        "csv: the columns of a file without a header",
+    ),
+]);
+
+pub static CONTEXT: TableShape = table(&[
+    LOGS,
+    key("where", EXPRESSION, "the entries that match").required(),
+    key("before", REACH, "entries before a match, or a duration").default("0"),
+    key("after", REACH, "entries after a match, or a duration").default("0"),
+    key(
+        "max",
+        COUNT,
+        "entries of a window before it goes on in another row",
+    )
+    .default("10000"),
+]);
+
+pub static SEQUENCE: TableShape = table(&[
+    LOGS,
+    key(
+        "by",
+        EXPRESSIONS,
+        "the key: entries with the same values follow one another; default: one key for all",
+    ),
+    key(
+        "within",
+        DURATION,
+        "last entry minus first, inclusive; default: no bound",
+    ),
+    key(
+        "steps",
+        Shape::List {
+            of: &Shape::Table(&STEP),
+            most: 64,
+        },
+        "the steps, in order",
+    )
+    .required(),
+    key(
+        "until",
+        EXPRESSION,
+        "an entry that ends every open match of its key",
+    ),
+    key(
+        "pick",
+        Shape::Word(&["leftmost", "tightest"]),
+        "which of several matches",
+    )
+    .default("leftmost"),
+    key(
+        "scope",
+        Shape::Word(&["everywhere", "host", "file"]),
+        "where the entries of one key lie: together, or each host or file by itself",
+    )
+    .default("everywhere"),
+]);
+
+pub static STEP: TableShape = table(&[
+    key("name", ANY, "as rows name it").required(),
+    key("where", EXPRESSION, "the entries that may fill it").required(),
+    key(
+        "times",
+        Shape::OneOf(&[
+            Shape::Integer {
+                min: 1,
+                max: 1_000_000,
+            },
+            Shape::Text(Form::Times),
+        ]),
+        "how many entries it takes: 3, \"2..5\" or \"5..\"",
+    )
+    .default("1"),
+    key(
+        "by",
+        EXPRESSIONS,
+        "the key's fields, where they are named otherwise here",
+    ),
+    key("absent", Shape::Bool, "no such entry may stand here").default("false"),
+    key(
+        "within",
+        DURATION,
+        "its first entry minus the last of the step before; absent: how long the silence lasts",
+    ),
+]);
+
+pub static SESSION: TableShape = TableShape {
+    keys: &[
+        LOGS,
+        WHERE,
+        key("by", EXPRESSIONS, "the key, of one part or more"),
+        key(
+            "link",
+            EXPRESSIONS,
+            "ids that are joined where they stand in one entry",
+        ),
+        key(
+            "gap",
+            DURATION,
+            "a longer silence starts another session; default: none does",
+        ),
+        key("starts", EXPRESSION, "an entry that starts a session"),
+        key("ends", EXPRESSION, "an entry that ends a session"),
+        key(
+            "timeline",
+            Shape::Integer {
+                min: 0,
+                max: 10_000_000,
+            },
+            "entries of each session that are kept",
+        )
+        .default("0"),
+        key("select", NAMED, "figures of each session"),
+        key("having", EXPRESSION, "the sessions that are written"),
+        key(
+            "hub",
+            COUNT,
+            "link: an id joined with more others than this joins nothing",
+        )
+        .default("1000"),
+        key(
+            "max",
+            COUNT,
+            "entries of a timeline before it goes on in another row",
+        )
+        .default("10000"),
+    ],
+    exactly_one: &["by", "link"],
+};
+
+pub static AGGREGATE: TableShape = table(&[
+    LOGS,
+    WHERE,
+    key(
+        "group",
+        NAMED_OR_LIST,
+        "what the entries are grouped by; default: one group",
+    ),
+    key("select", NAMED, "the figures of each group").required(),
+    key("having", EXPRESSION, "the groups that are written"),
+    key(
+        "order",
+        EXPRESSION,
+        "as in SQL: \"p95 DESC, service\"; default: by the group's columns",
+    ),
+    key("limit", LIMIT, "rows at most"),
+]);
+
+pub static SELECT: TableShape = table(&[
+    LOGS,
+    WHERE,
+    key("columns", NAMED_OR_LIST, "default: whole entries"),
+    key(
+        "order",
+        EXPRESSION,
+        "as in SQL: \"duration_ms DESC\"; default: by time",
+    ),
+    key("limit", LIMIT, "rows at most"),
+]);
+
+pub static PATTERNS: TableShape = table(&[
+    LOGS,
+    WHERE,
+    key(
+        "field",
+        EXPRESSION,
+        "the text whose templates are told apart",
+    )
+    .default("message"),
+    key("group", NAMED_OR_LIST, "templates are counted by these"),
+    key(
+        "baseline",
+        Shape::Table(&BASELINE),
+        "another range: each row says new, gone or grown against it",
+    ),
+    key("limit", LIMIT, "rows at most"),
+]);
+
+pub static BASELINE: TableShape = table(&[
+    key("from", MOMENT, "its first moment").required(),
+    key("to", MOMENT, "the first moment after it").required(),
+]);
+
+pub static ANOMALY: TableShape = table(&[
+    key(
+        "of",
+        ANY,
+        "an aggregate or query whose group has a time bucket",
+    )
+    .required(),
+    key("value", ANY, "the column of it that is scored").required(),
+    key(
+        "threshold",
+        Shape::Number { min: 0.0, max: 1e9 },
+        "robust z-score (median and MAD) from which a bucket stands out",
+    )
+    .default("4.0"),
+]);
+
+pub static QUERY: TableShape = table(&[key(
+    "sql",
+    Shape::Text(Form::Query),
+    "one SELECT; FROM names a log, or `logs` for all",
+)
+.required()]);
+
+pub static OUTPUT: TableShape = table(&[
+    key(
+        "dir",
+        PATH,
+        "the folder; `{job}` and `{run}` (start time, UTC) are replaced",
+    )
+    .default("out/{job}/{run}"),
+    key(
+        "formats",
+        list(&Shape::Word(&["jsonl", "csv", "parquet", "html", "text"])),
+        "what is written of each operator; default: jsonl",
+    ),
+    key(
+        "line_numbers",
+        Shape::Bool,
+        "count the lines of files, so that entries have `line`",
+    )
+    .default("false"),
+    key(
+        "keep",
+        COUNT,
+        "runs of this job whose folders are kept; default: all",
+    ),
+    key("metrics", PATH, "a file for Prometheus' textfile collector"),
+]);
+
+pub static CHECK: TableShape = table(&[
+    key(
+        "that",
+        EXPRESSION,
+        "what must hold of the results: \"max(latency.p95) < 300\"",
+    )
+    .required(),
+    key(
+        "name",
+        ANY,
+        "as the report names it; default: the condition",
+    ),
+    key(
+        "baseline",
+        PATH,
+        "an earlier output folder, for `baseline` in the condition",
+    ),
+]);
+
+pub static ALERT: TableShape = table(&[
+    key("when", EXPRESSION, "the condition: \"rows(errors) > 100\"").required(),
+    key("send", ANY, "the `[notify.NAME]` that is told").required(),
+    key(
+        "name",
+        ANY,
+        "as the message names it; default: the condition",
+    ),
+    key(
+        "repeat",
+        DURATION,
+        "how long it is silent before it tells again; default: it tells every run",
+    ),
+]);
+
+pub static NOTIFY: TableShape = TableShape {
+    keys: &[
+        key(
+            "webhook",
+            ANY,
+            "a URL that takes JSON by POST, or a secret that holds it",
+        ),
+        key(
+            "slack",
+            SECRET,
+            "a secret that holds an incoming webhook's URL",
+        ),
+        key(
+            "pagerduty",
+            SECRET,
+            "a secret that holds an integration key",
+        ),
+        key(
+            "alertmanager",
+            ANY,
+            "the URL of an Alertmanager, or a secret that holds it",
+        ),
+        key(
+            "command",
+            TEXTS,
+            "a command that takes the alert as JSON on its stdin",
+        ),
+        key("smtp", Shape::Table(&SMTP), "a mail"),
+    ],
+    exactly_one: &[
+        "webhook",
+        "slack",
+        "pagerduty",
+        "alertmanager",
+        "command",
+        "smtp",
+    ],
+};
+
+pub static SMTP: TableShape = table(&[
+    key("server", ANY, "`name:port`").required(),
+    key("from", ANY, "the sender's address").required(),
+    key("to", TEXTS, "the addresses that get it").required(),
+    key("user", ANY, "the account at the server"),
+    key("password", SECRET, "a secret that holds its password"),
+]);
+
+pub static RUN: TableShape = table(&[
+    key(
+        "parallel_hosts",
+        Shape::Integer {
+            min: 1,
+            max: 10_000,
+        },
+        "hosts worked on at once",
+    )
+    .default("64"),
+    key(
+        "retries",
+        Shape::Integer { min: 0, max: 100 },
+        "attempts after the first, 1 s, 2 s, 4 s … apart",
+    )
+    .default("3"),
+    key(
+        "host_timeout",
+        DURATION,
+        "a host that says nothing for so long is given up for this attempt",
+    )
+    .default("10m"),
+    key(
+        "require",
+        Shape::Text(Form::Percent),
+        "hosts that must be complete; fewer is exit code 4",
+    )
+    .default("100%"),
+    key("memory", SIZE, "the reducer's budget before it spills").default("1GiB"),
+    key(
+        "incremental",
+        Shape::Bool,
+        "only what came since this job's last run",
+    )
+    .default("false"),
+    key(
+        "state",
+        PATH,
+        "where an incremental job keeps what it knows; `{job}` is replaced",
+    )
+    .default("state/{job}"),
+    key(
+        "wait",
+        DURATION,
+        "incremental: how long a missing host holds rows open",
+    )
+    .default("24h"),
+    key(
+        "deploy_dir",
+        PATH,
+        "the folder on a host that the mapper is put into; default: the user's cache",
+    ),
+    key(
+        "mapper",
+        PATH,
+        "the mapper that is uploaded; default: that of this build",
+    ),
+]);
+
+pub static LIMITS: TableShape = table(&[
+    key(
+        "threads",
+        Shape::Integer { min: 1, max: 1024 },
+        "the mapper's threads; default: as many as the host has cores",
+    ),
+    key("memory", SIZE, "the mapper's memory").default("256MiB"),
+    key(
+        "nice",
+        Shape::Integer { min: 0, max: 19 },
+        "the mapper's niceness, beside the idle I/O class",
+    )
+    .default("10"),
+    key(
+        "read_rate",
+        Shape::Text(Form::Rate),
+        "bytes read a second at most; default: no bound",
+    ),
+    key(
+        "max_decoded",
+        SIZE,
+        "bytes that one compressed file may decode to; default: no bound",
+    ),
+    key(
+        "open_files",
+        Shape::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        "files open at once; default: the mapper's own bound",
+    ),
+]);
