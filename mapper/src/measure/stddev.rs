@@ -93,4 +93,26 @@ mod tests {
             Some(true)
         );
     }
+
+    #[test]
+    fn it_depends_on_the_values_alone() {
+        let numbers: Vec<f64> = (0..300)
+            .map(|index| f64::from(index * 7919 % 1000) * 0.1 - 1e7)
+            .collect();
+        let forth = stddev(&numbers);
+        for size in [1, 7, 150] {
+            let parts = numbers.chunks(size).rev().map(|chunk| {
+                let mut part = Stddev::default();
+                chunk
+                    .iter()
+                    .for_each(|number| part.add(&Value::float(*number)));
+                part
+            });
+            let merged = parts.reduce(|mut left, right| {
+                left.merge(right);
+                left
+            });
+            assert_eq!(merged.unwrap_or_default().stddev(), forth);
+        }
+    }
 }

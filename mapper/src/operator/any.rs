@@ -6,7 +6,8 @@ use jobspec::plan::{OperatorKind, OperatorPlan, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregate, AggregatePartial, Operator, OutputColumn, Rows, Select, SelectPartial, Sources,
+    Aggregate, AggregatePartial, Operator, OutputColumn, Rows, Segment, Select, SelectPartial,
+    Sources,
 };
 use crate::entry::Entry;
 
@@ -57,6 +58,13 @@ impl AnyOperator {
         match self {
             AnyOperator::Aggregate(operator) => AnyPartial::Aggregate(operator.empty()),
             AnyOperator::Select(operator) => AnyPartial::Select(operator.empty()),
+        }
+    }
+
+    pub fn begin(&self, segment: Segment) -> AnyPartial {
+        match self {
+            AnyOperator::Aggregate(operator) => AnyPartial::Aggregate(operator.begin(segment)),
+            AnyOperator::Select(operator) => AnyPartial::Select(operator.begin(segment)),
         }
     }
 

@@ -8,6 +8,8 @@ mod aggregate;
 mod any;
 mod gate;
 mod key;
+#[cfg(test)]
+mod laws;
 mod row;
 mod select;
 
@@ -16,8 +18,8 @@ pub use self::any::{AnyOperator, AnyPartial, Mismatch};
 pub use self::select::{Select, SelectPartial};
 
 use jobspec::value::OwnedValue;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Place, Source};
 
@@ -29,10 +31,16 @@ pub trait Operator: Sync {
     /// The identity of `merge`.
     fn empty(&self) -> Self::Partial;
 
+    /// The partial of a segment of which nothing was absorbed yet. Only an operator that joins neighbours asks which.
+    fn begin(&self, _segment: Segment) -> Self::Partial {
+        self.empty()
+    }
+
     /// One entry more. It is of a log that the operator names; time range and predicate are the operator's to test.
     fn absorb(&self, partial: &mut Self::Partial, entry: &Entry<'_>);
 
-    /// Associative; `left` is of entries before `right` wherever the two are neighbours in a stream.
+    /// Associative and commutative: an operator that joins neighbours knows its segments, and joins two pieces when
+    /// what lies between them has come.
     fn merge(&self, left: Self::Partial, right: Self::Partial) -> Self::Partial;
 
     /// All rows, in the order that DESIGN's outputs give them.
@@ -43,6 +51,16 @@ pub trait Operator: Sync {
 
     /// Values that were of the wrong type for their place, and so NULL there.
     fn misfits(&self, partial: &Self::Partial) -> u64;
+}
+
+/// Which segment of which stream, by the indices of `Place`. The segments of a stream are counted from 0 and in order,
+/// also those that are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Segment {
+    pub host: u32,
+    pub log: u16,
+    pub stream: u32,
+    pub index: u32,
 }
 
 /// Takes finished rows. Values stand in the order of the operator's `columns`.

@@ -50,11 +50,16 @@ pub fn compare(order: &[Order], left: &[OwnedValue], right: &[OwnedValue]) -> Or
         .unwrap_or(Ordering::Equal)
 }
 
-/// Compares group values or key values in turn.
+/// Compares group values or key values in turn. Values of one text are one value: 200 and "200" tie.
 pub fn compare_values(left: &[OwnedValue], right: &[OwnedValue]) -> Ordering {
     left.iter()
         .zip(right)
-        .map(|(left, right)| left.total_cmp(right))
+        .map(|(left, right)| match left.total_cmp(right) {
+            _ if left.is_null() == right.is_null() && left.to_text() == right.to_text() => {
+                Ordering::Equal
+            }
+            ordering => ordering,
+        })
         .find(|ordering| ordering.is_ne())
         .unwrap_or(Ordering::Equal)
 }

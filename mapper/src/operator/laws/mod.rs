@@ -1,0 +1,280 @@
+//! The laws of every operator, held against oracles: slow, obvious, of one thread, and sharing no code with operators.
+//!
+//! A case is random entries and a random plan. The entries are cut at random, absorbed segment by segment, sent through
+//! bytes, and merged in random order and grouping, with empty partials in between: the rows must be the oracle's, byte
+//! for byte. A seed that fails is printed.
+
+mod aggregate;
+mod corpus;
+mod select;
+
+use jobspec::expr::{Column, Comparison, Expr};
+use jobspec::plan::{Limits, Named, OperatorKind, OperatorPlan, Plan, TimeRange};
+use jobspec::value::{OwnedValue, Value};
+
+use self::corpus::{Cell, Corpus, Event, Random};
+use super::{AnyOperator, AnyPartial, Rows, Segment};
+
+/// Cases of each operator.
+const CASES: u64 = 500;
+
+/// A random plan of one operator, and what its rows must be.
+struct Case {
+    kind: OperatorKind,
+    range: TimeRange,
+    rows: Vec<String>,
+}
+
+#[test]
+fn aggregate() {
+    obeys("aggregate", aggregate::case);
+}
+
+#[test]
+fn select() {
+    obeys("select", select::case);
+}
+
+/// The test above that holds an operator to its laws: a new operator does not compile without one.
+fn test_of(operator: &AnyOperator) -> &'static str {
+    match operator {
+        AnyOperator::Aggregate(_) => "aggregate",
+        AnyOperator::Select(_) => "select",
+    }
+}
+
+fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
+    for seed in 1..=CASES {
+        let mut random = Random::new(seed);
+        let most = random.pick(&[3, 12, 60]);
+        let corpus = Corpus::random(&mut random, most);
+        let case = case(&mut random, &corpus);
+        let operator = operator(&case);
+        assert_eq!(test_of(&operator), name);
+        let law = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            holds(&operator, &corpus, &case.rows, &mut random);
+        }));
+        assert!(law.is_ok(), "{name}: seed {seed}, plan {:#?}", case.kind);
+    }
+}
+
+fn operator(case: &Case) -> AnyOperator {
+    let operator = OperatorPlan {
+        name: "test".to_owned(),
+        logs: vec![0, 1],
+        kind: case.kind.clone(),
+    };
+    let plan = Plan {
+        job: "laws".to_owned(),
+        range: case.range,
+        timezone: "UTC".to_owned(),
+        fields: corpus::field_paths(),
+        formats: Vec::new(),
+        logs: Vec::new(),
+        operators: vec![operator.clone()],
+        line_numbers: true,
+        limits: Limits::default(),
+    };
+    AnyOperator::new(&plan, &operator).expect("the operator is executable")
+}
+
+fn holds(operator: &AnyOperator, corpus: &Corpus, expected: &[String], random: &mut Random) {
+    let whole = absorbed(operator, corpus, &mut |_| false);
+    let whole = whole
+        .into_iter()
+        .reduce(|left, right| merged(operator, left, right));
+    let whole = whole.unwrap_or_else(|| operator.empty());
+    let misfits = operator.misfits(&whole);
+    assert_eq!(
+        finished(operator, corpus, whole.clone()),
+        expected,
+        "one pass and the oracle"
+    );
+    assert_eq!(
+        finished(operator, corpus, through_bytes(operator, &whole)),
+        expected,
+        "through bytes"
+    );
+    let left = merged(operator, operator.empty(), whole.clone());
+    assert_eq!(
+        finished(operator, corpus, left),
+        expected,
+        "the identity at the left"
+    );
+    let right = merged(operator, whole, operator.empty());
+    assert_eq!(
+        finished(operator, corpus, right),
+        expected,
+        "the identity at the right"
+    );
+
+    for _ in 0..3 {
+        let chance = random.pick(&[1, 2, 7, 30]);
+        let mut partials = absorbed(operator, corpus, &mut |random| random.one_in(chance));
+        random.shuffle(&mut partials);
+        while partials.len() > 1 {
+            let first = partials.swap_remove(random.below(partials.len()));
+            let second = partials.swap_remove(random.below(partials.len()));
+            let first = if random.one_in(9) {
+                merged(operator, first, operator.empty())
+            } else {
+                first
+            };
+            let mut both = merged(operator, first, second);
+            if random.one_in(3) {
+                both = through_bytes(operator, &both);
+            }
+            partials.push(both);
+        }
+        let merged = partials.pop().unwrap_or_else(|| operator.empty());
+        assert_eq!(
+            operator.misfits(&merged),
+            misfits,
+            "misfits of random pieces"
+        );
+        assert_eq!(
+            finished(operator, corpus, merged),
+            expected,
+            "random pieces in random order"
+        );
+    }
+}
+
+/// A partial for each segment of each stream, cut before the entries that `cuts` says.
+fn absorbed(
+    operator: &AnyOperator,
+    corpus: &Corpus,
+    cuts: &mut dyn FnMut(&mut Random) -> bool,
+) -> Vec<AnyPartial> {
+    let mut random = Random::new(corpus.events().count() as u64 + 1);
+    let mut partials = Vec::new();
+    for (stream, events) in corpus.streams.iter().enumerate() {
+        let at = |index| Segment {
+            host: stream as u32 / 4,
+            log: (stream / 2 % 2) as u16,
+            stream: stream as u32 % 2,
+            index,
+        };
+        let mut index = 0;
+        let mut partial = operator.begin(at(index));
+        for event in events {
+            while cuts(&mut random) {
+                index += 1;
+                partials.push(std::mem::replace(&mut partial, operator.begin(at(index))));
+                // With a chance of one in one there is a cut before every entry, and an end to it.
+                if random.one_in(2) {
+                    break;
+                }
+            }
+            corpus.with_entry(event, |entry| operator.absorb(&mut partial, entry));
+        }
+        partials.push(partial);
+    }
+    partials
+}
+
+fn merged(operator: &AnyOperator, left: AnyPartial, right: AnyPartial) -> AnyPartial {
+    operator
+        .merge(left, right)
+        .expect("two partials of one operator")
+}
+
+fn through_bytes(operator: &AnyOperator, partial: &AnyPartial) -> AnyPartial {
+    let config = bincode::config::standard();
+    let bytes = bincode::serde::encode_to_vec(partial, config).expect("a partial has bytes");
+    let (partial, length) =
+        bincode::serde::decode_from_slice(&bytes, config).expect("and comes back");
+    assert_eq!(length, bytes.len());
+    assert!(operator.accepts(&partial));
+    partial
+}
+
+/// The rows as lines of JSON.
+fn finished(operator: &AnyOperator, corpus: &Corpus, partial: AnyPartial) -> Vec<String> {
+    struct Lines(Vec<super::OutputColumn>, Vec<String>);
+    impl Rows for Lines {
+        fn push(&mut self, row: Vec<OwnedValue>) {
+            assert_eq!(row.len(), self.0.len());
+            let object = self.0.iter().zip(row);
+            let object = object.filter(|(column, value)| !(column.optional && value.is_null()));
+            let object = object
+                .map(|(column, value)| (column.name.clone(), value))
+                .collect();
+            let mut line = Vec::new();
+            Value::Object(object).write_json(&mut line);
+            self.1.push(String::from_utf8(line).expect("JSON is UTF-8"));
+        }
+    }
+    let mut lines = Lines(operator.columns(), Vec::new());
+    operator
+        .finish(partial, &corpus.sources, &mut lines)
+        .expect("a partial of this operator");
+    lines.1
+}
+
+fn field(index: usize) -> Expr {
+    Expr::Field(index as u16)
+}
+
+fn named(name: &str, expr: Expr) -> Named {
+    Named {
+        name: name.to_owned(),
+        expr,
+    }
+}
+
+/// A random predicate, or none, and the same as a function.
+type Predicate = (Option<Expr>, fn(&Event) -> bool);
+
+fn predicate(random: &mut Random) -> Predicate {
+    let compare = |operator, left, right| Expr::Compare {
+        operator,
+        left: Box::new(left),
+        right: Box::new(right),
+    };
+    match random.below(4) {
+        0 => (None, |_| true),
+        1 => (
+            Some(compare(
+                Comparison::Equal,
+                field(corpus::SERVICE),
+                Expr::Literal(Value::text(b"pay")),
+            )),
+            |event| event.cells[corpus::SERVICE] == Cell::Text("pay"),
+        ),
+        2 => (Some(Expr::IsNull(Box::new(field(corpus::TOOK)))), |event| {
+            event.cells[corpus::TOOK].text().is_none()
+        }),
+        _ => (
+            Some(compare(
+                Comparison::Greater,
+                Expr::Column(Column::Offset),
+                Expr::Literal(Value::Int(400)),
+            )),
+            |event| event.place.offset > 400,
+        ),
+    }
+}
+
+/// A random time range, often none.
+fn range(random: &mut Random) -> TimeRange {
+    let mut bound = |seconds: usize| {
+        random
+            .one_in(3)
+            .then(|| 1_768_831_200_000_000_000 + random.below(seconds) as i64 * 1_000_000_000)
+    };
+    TimeRange {
+        from_ns: bound(30),
+        to_ns: bound(120),
+    }
+}
+
+fn is_inside(range: &TimeRange, event: &Event) -> bool {
+    match event.time {
+        None => range.from_ns.is_none() && range.to_ns.is_none(),
+        Some(time) => {
+            range.from_ns.is_none_or(|from| time.ns >= from)
+                && range.to_ns.is_none_or(|to| time.ns < to)
+        }
+    }
+}
