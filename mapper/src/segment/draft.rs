@@ -1,6 +1,8 @@
 //! The entry that is being put together: its text where it lies in the buffer as long as its lines join there by
 //! LF, in a scratch buffer of its own otherwise, and the lines that are counted if it is kept.
 
+use jobspec::value::Time;
+
 use super::lines::{Line, Lines};
 use super::{MAX_ENTRY, Position};
 
@@ -13,6 +15,7 @@ pub(super) struct Draft {
     pub(super) number: u64,
     /// Bytes of the stream that this reader saw before it.
     pub(super) distance: u64,
+    pub(super) wrapper_time: Option<Time>,
     /// The text is in `scratch`.
     moved: bool,
     /// Bytes of text up to the last line that is not blank.
@@ -39,29 +42,45 @@ pub(super) struct FileLines {
 }
 
 impl Draft {
-    pub(super) fn begin(&mut self, lines: &mut Lines<'_>, line: &Line, distance: u64) {
+    /// The entry's first line, as it lies in the buffer or as it was unwrapped.
+    pub(super) fn begin(&mut self, lines: &mut Lines<'_>, line: &Line, unwrapped: Option<&[u8]>) {
         self.open = true;
         self.orphan = false;
         self.position = Position {
-            file: lines.file,
+            file: line.file,
             offset: line.offset,
         };
         self.number = line.number;
-        self.distance = distance;
-        self.moved = false;
-        self.length = line.end - line.start;
-        self.extent = self.length;
         self.joins = line.joins;
-        lines.keep(line);
+        self.moved = unwrapped.is_some();
+        self.length = match unwrapped {
+            Some(text) => {
+                self.scratch.clear();
+                self.scratch.extend_from_slice(text);
+                text.len()
+            }
+            None => {
+                lines.keep(line);
+                line.end - line.start
+            }
+        };
+        self.extent = self.length;
         self.lines.clear();
-        self.count(lines.file, line, false, line.cut);
+        self.count(line, false, line.cut);
     }
 
     /// One line more, which belongs to the entry; a blank one only if another follows.
-    pub(super) fn push(&mut self, lines: &mut Lines<'_>, line: &Line, is_blank: bool) {
-        let size = line.end - line.start;
+    pub(super) fn push(
+        &mut self,
+        lines: &mut Lines<'_>,
+        line: &Line,
+        unwrapped: Option<&[u8]>,
+        is_blank: bool,
+    ) {
+        let size = unwrapped.map_or(line.end - line.start, <[u8]>::len);
         let mut cut = line.cut;
-        if !self.moved && self.joins && self.extent + 1 + size <= MAX_ENTRY {
+        let in_place = !self.moved && unwrapped.is_none() && self.joins;
+        if in_place && self.extent + 1 + size <= MAX_ENTRY {
             debug_assert_eq!(lines.kept() + self.extent + 1, line.start);
             self.extent += 1 + size;
         } else {
@@ -69,15 +88,14 @@ impl Draft {
             let room = MAX_ENTRY.saturating_sub(self.scratch.len());
             if room > 0 {
                 self.scratch.push(b'\n');
-                let size = size.min(room - 1);
-                let text = lines.bytes(line.start, line.start + size);
-                self.scratch.extend_from_slice(text);
+                let text = unwrapped.unwrap_or_else(|| lines.bytes(line.start, line.end));
+                self.scratch.extend_from_slice(&text[..size.min(room - 1)]);
             }
             cut |= room < 1 + size;
             self.extent = self.scratch.len();
         }
         self.joins = line.joins;
-        self.count(lines.file, line, is_blank, cut);
+        self.count(line, is_blank, cut);
         if !is_blank {
             self.length = self.extent;
             for part in &mut self.lines {
@@ -88,13 +106,9 @@ impl Draft {
         }
     }
 
-    /// A blank line after it. In formats of one line an entry it is only counted.
-    pub(super) fn push_blank(&mut self, lines: &mut Lines<'_>, line: &Line, is_multiline: bool) {
-        if is_multiline {
-            self.push(lines, line, true);
-        } else {
-            self.count(lines.file, line, true, line.cut);
-        }
+    /// A blank line after it, in formats of one line an entry: it is only counted.
+    pub(super) fn push_blank(&mut self, line: &Line) {
+        self.count(line, true, line.cut);
     }
 
     /// Whether all further text is cut off.
@@ -123,10 +137,10 @@ impl Draft {
         }
     }
 
-    fn count(&mut self, file: u32, line: &Line, is_blank: bool, cut: bool) {
-        if self.lines.last().is_none_or(|part| part.file != file) {
+    fn count(&mut self, line: &Line, is_blank: bool, cut: bool) {
+        if self.lines.last().is_none_or(|part| part.file != line.file) {
             self.lines.push(FileLines {
-                file,
+                file: line.file,
                 bytes: 0,
                 inside: 0,
                 blank: 0,
@@ -138,11 +152,11 @@ impl Draft {
         if let Some(part) = self.lines.last_mut() {
             part.bytes += line.bytes;
             if is_blank {
-                part.blank += 1;
+                part.blank += line.count;
                 part.blank_cut += u64::from(line.cut);
                 part.blank_cut_inside += u64::from(cut);
             } else {
-                part.inside += 1;
+                part.inside += line.count;
                 part.cut += u64::from(cut);
             }
         }

@@ -36,6 +36,7 @@ pub(super) struct Lines<'a> {
 pub(super) struct Line {
     pub(super) start: usize,
     pub(super) end: usize,
+    pub(super) file: u32,
     pub(super) offset: u64,
     /// In the file, with terminator and what was cut.
     pub(super) bytes: u64,
@@ -43,6 +44,8 @@ pub(super) struct Line {
     /// A LF follows directly, so that the next line's text joins it as an entry's lines are joined.
     pub(super) joins: bool,
     pub(super) cut: bool,
+    /// Lines of the file: several where a wrapper had taken one apart.
+    pub(super) count: u64,
 }
 
 pub(super) enum Next {
@@ -224,6 +227,8 @@ impl<'a> Lines<'a> {
             number: self.number,
             joins,
             cut: false,
+            file: self.file,
+            count: 1,
         };
         self.at = start + length + ending;
         self.number += u64::from(self.number > 0);
@@ -253,6 +258,8 @@ impl<'a> Lines<'a> {
             number: self.number,
             joins: false,
             cut: true,
+            file: self.file,
+            count: 1,
         };
         self.at = ending;
         self.number += u64::from(self.number > 0);

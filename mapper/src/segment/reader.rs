@@ -1,10 +1,13 @@
 //! One segment read: lines are put together to entries, which the sink takes.
 
+use jobspec::value::Time;
+
 use super::draft::Draft;
 use super::lines::{Line, Lines, Next};
 use super::sink::{Sink, Verdict, Whole};
-use super::{Cut, Position, ReadContext};
+use super::{Cut, MAX_LINE, Position, ReadContext};
 use crate::entry::Entry;
+use crate::format::Unwrapped;
 use crate::stream::Stream;
 use crate::tally::StreamTally;
 
@@ -18,6 +21,10 @@ pub(super) struct Reader<'a> {
     distance: u64,
     /// Whether the number of the first line beyond the nominal end is known to the next reader.
     told_end: bool,
+    /// For wrapped lines: the text, the wrapper's time, and what came after a line that nothing completed.
+    unwrapped: Vec<u8>,
+    wrapper_time: Option<Time>,
+    stashed: Option<Next>,
 }
 
 impl<'a> Reader<'a> {
@@ -34,6 +41,9 @@ impl<'a> Reader<'a> {
             sink: Sink::new(stream, cut, context),
             distance: 0,
             told_end: false,
+            unwrapped: Vec::new(),
+            wrapper_time: None,
+            stashed: None,
         }
     }
 
@@ -49,9 +59,15 @@ impl<'a> Reader<'a> {
 
     fn read(&mut self, visit: &mut dyn FnMut(&Entry<'_>)) {
         let format = self.context.format;
-        let is_multiline = format.is_multiline();
+        let (is_multiline, wraps, joins) =
+            (format.is_multiline(), format.wraps(), !format.splittable());
         loop {
-            let line = match self.lines.next() {
+            let next = if wraps {
+                self.unwrap()
+            } else {
+                self.lines.next()
+            };
+            let line = match next {
                 Next::Line(line) => line,
                 Next::File { whole } => {
                     if self.draft.open {
@@ -71,7 +87,7 @@ impl<'a> Reader<'a> {
             let distance = self.distance;
             self.distance += line.bytes;
             let position = Position {
-                file: self.lines.file,
+                file: line.file,
                 offset: line.offset,
             };
             let is_beyond = self.sink.is_beyond(position);
@@ -81,30 +97,44 @@ impl<'a> Reader<'a> {
                     return;
                 }
             }
-            let text = self.lines.bytes(line.start, line.end);
-            if self.draft.open
-                && self.draft.position.file == position.file
+            let unwrapped = wraps.then_some(&self.unwrapped[..]);
+            let text = unwrapped.unwrap_or_else(|| self.lines.bytes(line.start, line.end));
+            if joins
+                && self.draft.open
+                && self.draft.position.file == line.file
                 && !self.draft.is_full()
                 && format.joins_next(self.draft.text(&self.lines))
             {
-                self.draft.push(&mut self.lines, &line, false);
+                self.draft.push(&mut self.lines, &line, unwrapped, false);
             } else if text.iter().all(u8::is_ascii_whitespace) {
-                self.blank(&line, is_multiline);
-            } else if is_multiline && !format.starts(text) {
-                if self.draft.open {
-                    self.draft.push(&mut self.lines, &line, false);
-                } else if self.sink.started {
-                    self.draft.begin(&mut self.lines, &line, distance);
-                    self.draft.orphan = true;
+                if !self.draft.open {
+                    self.count_blank(&line);
+                } else if is_multiline {
+                    self.draft.push(&mut self.lines, &line, unwrapped, true);
+                } else {
+                    self.draft.push_blank(&line);
                 }
             } else {
+                let starts = !is_multiline || format.starts(text);
+                if !starts && self.draft.open {
+                    self.draft.push(&mut self.lines, &line, unwrapped, false);
+                    continue;
+                }
+                if !starts && !self.sink.started {
+                    // The end of an entry of the segment before.
+                    continue;
+                }
                 if self.draft.open && self.finish(visit) == Verdict::Next {
                     return;
                 }
                 if is_beyond && !self.sink.started {
                     return;
                 }
-                self.draft.begin(&mut self.lines, &line, distance);
+                let unwrapped = wraps.then_some(&self.unwrapped[..]);
+                self.draft.begin(&mut self.lines, &line, unwrapped);
+                self.draft.distance = distance;
+                self.draft.wrapper_time = self.wrapper_time;
+                self.draft.orphan = !starts;
             }
         }
         if self.draft.open && self.finish(visit) == Verdict::Next {
@@ -113,13 +143,50 @@ impl<'a> Reader<'a> {
         self.sink.break_off(visit);
     }
 
-    fn blank(&mut self, line: &Line, is_multiline: bool) {
-        if self.draft.open {
-            self.draft.push_blank(&mut self.lines, line, is_multiline);
-        } else if self.sink.started {
-            let tally = self.sink.tally(self.lines.file);
-            tally.lines += 1;
-            tally.blank += 1;
+    /// The next line of the log in `unwrapped`, put together of as many lines of the file as its wrapper made of it.
+    fn unwrap(&mut self) -> Next {
+        if let Some(next) = self.stashed.take() {
+            return next;
+        }
+        self.unwrapped.clear();
+        self.wrapper_time = None;
+        let mut line = match self.lines.next() {
+            Next::Line(line) => line,
+            other => return other,
+        };
+        let format = self.context.format;
+        let text = self.lines.bytes(line.start, line.end);
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Next::Line(line);
+        }
+        self.wrapper_time = format.wrapper_time(text);
+        let mut how = format.unwrap_line(text, &mut self.unwrapped);
+        while how == Unwrapped::Partial {
+            let more = match self.lines.next() {
+                Next::Line(more) => more,
+                other => {
+                    self.stashed = Some(other);
+                    break;
+                }
+            };
+            let text = self.lines.bytes(more.start, more.end);
+            how = format.unwrap_line(text, &mut self.unwrapped);
+            line.bytes += more.bytes;
+            line.count += 1;
+            line.cut |= more.cut || self.unwrapped.len() > MAX_LINE;
+            self.unwrapped.truncate(MAX_LINE);
+        }
+        line.cut |= self.unwrapped.len() > MAX_LINE;
+        self.unwrapped.truncate(MAX_LINE);
+        Next::Line(line)
+    }
+
+    /// A blank line with no entry before it; before the segment has begun, it is another's.
+    fn count_blank(&mut self, line: &Line) {
+        if self.sink.started {
+            let tally = self.sink.tally(line.file);
+            tally.lines += line.count;
+            tally.blank += line.count;
             tally.bytes += line.bytes;
             tally.cut += u64::from(line.cut);
         }
@@ -133,6 +200,7 @@ impl<'a> Reader<'a> {
             number: self.draft.number,
             orphan: self.draft.orphan,
             distance: self.draft.distance,
+            wrapper_time: self.draft.wrapper_time,
         };
         let verdict = self.sink.take(self.draft.text(&self.lines), whole, visit);
         self.lines.release();

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use jobspec::plan::FormatName;
 use jobspec::value::Time;
 
 use super::waiting::{Held, Waiting};
@@ -32,6 +33,8 @@ struct FileState {
     source: Source,
     times: TimeReader,
     tally: FileTally,
+    /// Valid entries that fit another format than the chosen one.
+    fitted: [u64; FormatName::ALL.len()],
 }
 
 /// A whole entry but for its text.
@@ -43,6 +46,8 @@ pub(super) struct Whole {
     pub(super) orphan: bool,
     /// Bytes of the stream that the reader saw before it.
     pub(super) distance: u64,
+    /// Serves where the entry has no time of its own.
+    pub(super) wrapper_time: Option<Time>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -80,7 +85,7 @@ impl<'a> Sink<'a> {
     ) -> Verdict {
         let mut parsed = recycle(mem::take(&mut self.parsed));
         self.parse(raw, &whole, &mut parsed);
-        let own = own_time(&parsed, self.context);
+        let own = own_time(&parsed, &whole, self.context);
         let is_anchor = parsed.valid && own.is_some();
         let verdict = match self.started {
             false if !is_anchor => Verdict::Before,
@@ -166,6 +171,8 @@ impl<'a> Sink<'a> {
         }
         if !parsed.valid {
             tally.see_malformed(offset, raw);
+        } else if let Some(format) = parsed.fitted {
+            state.fitted[format as usize] += 1;
         }
         visit(&Entry {
             place: Place {
@@ -210,6 +217,7 @@ impl<'a> Sink<'a> {
                 },
                 times: TimeReader::new(self.context.timezone, year),
                 tally: FileTally::default(),
+                fitted: [0; FormatName::ALL.len()],
             });
         }
         &mut self.files[(file - first) as usize]
@@ -219,9 +227,14 @@ impl<'a> Sink<'a> {
         let mut tally = StreamTally::default();
         for (index, state) in self.files.into_iter().enumerate() {
             let mut file = state.tally;
-            if file.parsed() > 0 {
-                let format = self.context.format.name().to_owned();
-                file.formats.insert(format, file.parsed());
+            let chosen = file.parsed() - state.fitted.iter().sum::<u64>();
+            let chosen = (self.context.format.name(), chosen);
+            let others =
+                FormatName::ALL.map(|format| (format.name(), state.fitted[format as usize]));
+            for (name, entries) in others.into_iter().chain([chosen]) {
+                if entries > 0 {
+                    *file.formats.entry(name.to_owned()).or_default() += entries;
+                }
             }
             if file != FileTally::default() {
                 tally.files.insert(self.cut.first.file + index as u32, file);
@@ -231,15 +244,15 @@ impl<'a> Sink<'a> {
     }
 }
 
-fn own_time(parsed: &Parsed<'_>, context: &ReadContext<'_>) -> Option<Time> {
-    match parsed.stamp {
-        Stamp::At(time) if context.clock_ahead_ns == 0 => Some(time),
-        Stamp::At(time) => Some(Time {
-            ns: time.ns.saturating_sub(context.clock_ahead_ns),
-            ..time
-        }),
-        Stamp::None | Stamp::Impossible => None,
-    }
+fn own_time(parsed: &Parsed<'_>, whole: &Whole, context: &ReadContext<'_>) -> Option<Time> {
+    let time = match parsed.stamp {
+        Stamp::At(time) => time,
+        Stamp::None | Stamp::Impossible => whole.wrapper_time?,
+    };
+    Some(Time {
+        ns: time.ns.saturating_sub(context.clock_ahead_ns),
+        ..time
+    })
 }
 
 /// The same allocation, for text that lives elsewhere.

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngSeed};
 
 use super::*;
 use crate::entry::Field;
-use crate::format::{Parsed, Stamp};
+use crate::format::{Parsed, Stamp, Unwrapped};
 use crate::stream::{Stream, StreamFile};
 use crate::tally::{FileTally, FindingKind};
 use crate::time::TimeReader;
@@ -25,6 +25,8 @@ use crate::time::TimeReader;
 pub(crate) struct Marks {
     pub(crate) multiline: bool,
     pub(crate) quotes: bool,
+    /// `p|text` goes on in the next line, `f|text` and `f9|text` do not; the latter has second 9 as its wrapper's time.
+    pub(crate) wraps: bool,
 }
 
 impl Marks {
@@ -52,11 +54,31 @@ impl Format for Marks {
     }
 
     fn splittable(&self) -> bool {
-        !self.quotes
+        !self.quotes && !self.wraps
     }
 
     fn joins_next(&self, entry_so_far: &[u8]) -> bool {
         self.quotes && entry_so_far.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
+    }
+
+    fn wraps(&self) -> bool {
+        self.wraps
+    }
+
+    fn unwrap_line(&self, line: &[u8], out: &mut Vec<u8>) -> Unwrapped {
+        let mark = line
+            .iter()
+            .position(|&byte| byte == b'|')
+            .map_or(0, |mark| mark + 1);
+        out.extend_from_slice(&line[mark..]);
+        match line.first() {
+            Some(b'p') => Unwrapped::Partial,
+            _ => Unwrapped::Whole,
+        }
+    }
+
+    fn wrapper_time(&self, line: &[u8]) -> Option<Time> {
+        Marks::number(line).map(|seconds| Time::new(seconds * 1_000_000_000, 0))
     }
 
     fn parse<'a>(&self, raw: &'a [u8], _: &Wanted, _: &mut TimeReader, parsed: &mut Parsed<'a>) {
@@ -399,8 +421,85 @@ proptest! {
     ) {
         let packing = if all_plain { vec![0] } else { packing };
         let quotes = quotes && !multiline;
-        check(&files, &packing, target, window, &Marks { multiline, quotes });
+        check(&files, &packing, target, window, &Marks { multiline, quotes, wraps: false });
     }
+}
+
+proptest! {
+    #![proptest_config(Config {
+        cases: 100,
+        rng_seed: RngSeed::Fixed(20260120),
+        failure_persistence: None,
+        ..Config::default()
+    })]
+
+    #[test]
+    fn wrapped_lines_are_the_lines_inside(
+        files in vec(any_text(), 1..4),
+        piece in 1..9_usize,
+        target in 1..60_u64,
+        multiline in any::<bool>(),
+    ) {
+        let bare: Vec<Vec<u8>> = files
+            .iter()
+            .map(|text| text.replace(b"\r", b"").replace(b"\xef\xbb\xbf", b""))
+            .collect();
+        let wrapped: Vec<Vec<u8>> = bare
+            .iter()
+            .map(|text| {
+                let mut out = Vec::new();
+                for line in text.lines() {
+                    let mut pieces = line.chunks(piece).peekable();
+                    if line.is_empty() {
+                        out.extend_from_slice(b"f|\n");
+                    }
+                    while let Some(part) = pieces.next() {
+                        let kind = if pieces.peek().is_some() { "p|" } else { "f|" };
+                        out.extend([kind.as_bytes(), part, b"\n"].concat());
+                    }
+                }
+                out
+            })
+            .collect();
+        let folder = Folder::new();
+        let stream = folder.stream(&wrapped, &[0]);
+        let wanted = Wanted::default();
+        let format = Marks { multiline, quotes: false, wraps: true };
+        let context = context(&format, &wanted);
+        let (seen, tally) = read_all(&stream, &cuts(&stream, false, target), &context);
+        let (expected, _) = oracle(&bare, &Marks { multiline, quotes: false, wraps: false });
+        let short = |seen: &Seen| (seen.file, seen.time, seen.valid, seen.raw.clone());
+        prop_assert_eq!(
+            seen.iter().map(short).collect::<Vec<_>>(),
+            expected.iter().map(short).collect::<Vec<_>>()
+        );
+        for (index, text) in wrapped.iter().enumerate() {
+            let file = tally.files.get(&(index as u32)).cloned().unwrap_or_default();
+            prop_assert_eq!(file.lines, text.lines().count() as u64);
+            prop_assert_eq!(file.lines, file.entries + file.continuation + file.blank);
+        }
+    }
+}
+
+#[test]
+fn a_wrapper_lends_its_time() {
+    let folder = Folder::new();
+    let text = b"f5|# none\nf6|@7 own\np8|@!\nf9| partly\nf|# inherits\n".to_vec();
+    let stream = folder.stream(&[text], &[0]);
+    let wanted = Wanted::default();
+    let format = Marks {
+        multiline: false,
+        quotes: false,
+        wraps: true,
+    };
+    let (seen, _) = read_all(
+        &stream,
+        &cuts(&stream, false, 1),
+        &context(&format, &wanted),
+    );
+    let times: Vec<_> = seen.iter().map(|seen| seen.time).collect();
+    assert_eq!(times, [Some(5), Some(7), Some(8), Some(8)]);
+    assert_eq!(seen[2].raw, b"@! partly");
 }
 
 #[test]
@@ -427,6 +526,7 @@ fn long_lines_and_entries_are_cut_and_counted() {
                 let format = Marks {
                     multiline,
                     quotes: false,
+                    wraps: false,
                 };
                 check(
                     std::slice::from_ref(&text),
@@ -450,6 +550,7 @@ fn a_head_without_times_waits_no_further_than_a_mebibyte() {
     let format = Marks {
         multiline: false,
         quotes: false,
+        wraps: false,
     };
     check(&[head.clone(), rest], &[0], 65_536, 8192, &format);
     check(&[head], &[0], 65_536, 8192, &format);
@@ -471,6 +572,7 @@ fn missing_bytes_end_entries_and_inheritance() {
     let format = Marks {
         multiline: true,
         quotes: false,
+        wraps: false,
     };
     let context = context(&format, &wanted);
     let mut all = None;
@@ -522,6 +624,7 @@ fn a_file_that_shrinks_or_goes_is_a_finding() {
     let format = Marks {
         multiline: false,
         quotes: false,
+        wraps: false,
     };
     let (seen, tally) = read_all(
         &stream,
