@@ -1,1 +1,40 @@
-fn main() {}
+//! logstitch: analyses logs where they lie. Command line in, exit code out.
+
+mod args;
+mod command;
+mod error;
+mod fleet;
+mod host;
+mod job;
+mod transport;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Quiet on success but for the one summary line; RUST_LOG says otherwise.
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("warn,summary=info"),
+    )
+    .format_target(false)
+    .init();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, on stdout and with success; clap knows which is which.
+            let code = error.exit_code();
+            return match error.print() {
+                Ok(()) => ExitCode::from(code as u8),
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    match command::execute(arguments.command) {
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

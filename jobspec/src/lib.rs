@@ -25,6 +25,8 @@ pub mod value;
 mod when;
 
 #[cfg(feature = "language")]
-pub use compile::{Request, Source, compile};
+pub use compile::{LARGEST_FILE, Request, Source, compile};
 #[cfg(feature = "language")]
 pub use schema::schema;
+#[cfg(feature = "language")]
+pub use units::{duration, size};

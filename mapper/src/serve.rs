@@ -166,6 +166,12 @@ struct Source<'a> {
 
 fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), Error> {
     let plan = &start.plan;
+    // Relative paths are then as the job has them, in rows too.
+    let folder = Path::new(std::ffi::OsStr::from_bytes(&start.folder.0));
+    if !folder.as_os_str().is_empty() {
+        let entered = std::env::set_current_dir(folder);
+        entered.map_err(|error| Error::Other(format!("{}: {error}", folder.display())))?;
+    }
     let operators = plan
         .operators
         .iter()
@@ -260,8 +266,7 @@ fn find(start: &Start) -> Result<Manifest, Error> {
             log_plan.ok_or_else(|| Error::Other(format!("a plan without log {log}")))?,
         ));
     }
-    let folder = Path::new(std::ffi::OsStr::from_bytes(&start.folder.0));
-    let found = stream::discover(&start.host, folder, &logs);
+    let found = stream::discover(&start.host, Path::new(""), &logs);
     let streams = found.streams.into_iter().map(|stream| {
         let log = &plan.logs[usize::from(stream.log)];
         let chosen = format::choose(log.format, log, &plan.formats, &stream.head());

@@ -28,7 +28,7 @@ use crate::when;
 use view::View;
 
 /// A job file is written by a person; beyond this it is something else.
-const LARGEST_FILE: usize = 16 << 20;
+pub const LARGEST_FILE: usize = 16 << 20;
 /// The parsers go down as deep as brackets nest; their own bounds fit into this many times over.
 const STACK_BYTES: usize = 64 << 20;
 /// Words held against one another for suggestions, in one job: enough for every mistake of a person.

@@ -44,7 +44,7 @@ impl Display for Shown<'_> {
             legend: self.legend,
         };
         match self.expr {
-            Expr::Literal(value) => write_literal(value, out),
+            Expr::Literal(value) => write!(out, "{}", Constant(value)),
             Expr::Column(column) => out.write_str(column.name()),
             Expr::Field(field) => out.write_str(
                 self.legend
@@ -86,6 +86,11 @@ impl Display for Shown<'_> {
             Expr::In { value, list } => {
                 write!(out, "{} IN (", show(value))?;
                 write_list(list.iter().map(show), out)?;
+                out.write_str(")")
+            }
+            Expr::InSet { value, set } => {
+                write!(out, "{} IN (", show(value))?;
+                write_list(set.values().iter().map(Constant), out)?;
                 out.write_str(")")
             }
             Expr::Like { value, like } => {
@@ -161,14 +166,18 @@ impl Display for ShownMeasure<'_> {
     }
 }
 
-fn write_literal(value: &Value<'_>, out: &mut Formatter<'_>) -> fmt::Result {
-    let text = String::from_utf8_lossy(&value.to_text()).into_owned();
-    match value {
-        Value::Null => out.write_str("NULL"),
-        Value::Text(_) | Value::Json(_) | Value::Time(_) => {
-            write!(out, "'{}'", text.replace('\'', "''"))
+/// A constant as SQL has it.
+struct Constant<'a>(&'a Value<'a>);
+
+impl Display for Constant<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_text();
+        let text = String::from_utf8_lossy(&text);
+        match self.0 {
+            Value::Null => out.write_str("NULL"),
+            Value::Text(_) | Value::Json(_) | Value::Time(_) => write!(out, "'{}'", text.replace('\'', "''")),
+            _ => out.write_str(&text),
         }
-        _ => out.write_str(&text),
     }
 }
 

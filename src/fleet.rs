@@ -1,0 +1,156 @@
+//! Every host at once, bounded; what they send goes into the spool, one writer for all.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jobspec::job::Job;
+use jobspec::plan::Plan;
+use mapper::message::{Manifest, Part};
+use reducer::ledger::Ledger;
+use reducer::report::HostReport;
+use reducer::spool::{Head, HostHead, Writer};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::task::JoinSet;
+
+use crate::error::Error;
+use crate::host::Host;
+
+/// Parts that wait for the spool; beyond, hosts wait.
+const WAITING_PARTS: usize = 8;
+
+/// Bytes of a plain file to a segment.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// What every host of a run is given.
+pub struct Settings {
+    pub plan: Plan,
+    /// Where relative paths of local nodes start.
+    pub folder: PathBuf,
+    pub segment_bytes: u64,
+    pub retries: u32,
+    pub host_timeout: Duration,
+}
+
+/// What hosts send, on its way into the spool.
+pub enum Event {
+    Manifest(u32, Manifest),
+    Part(u32, Part),
+    Report(u32, HostReport),
+}
+
+/// Sends the plan to every host of the job and spools what comes back. A host that fails is a report in the spool, not
+/// an error; an error is a disk that is full, or a signal.
+pub fn run(job: &Job, spool: &Path, started_ns: i64) -> Result<(), Error> {
+    let folder = std::path::absolute(&job.folder)
+        .map_err(|error| Error::failed(job.folder.display(), error))?;
+    let settings = Settings {
+        plan: job.plan.clone(),
+        folder,
+        segment_bytes: segment_bytes()?,
+        retries: job.run.retries,
+        host_timeout: Duration::from_nanos(job.run.host_timeout_ns.max(0) as u64),
+    };
+    let hosts = job.hosts.iter();
+    let head = Head {
+        build: mapper::message::BUILD.to_owned(),
+        plan: job.plan.clone(),
+        hosts: hosts
+            .map(|host| HostHead {
+                name: host.name.clone(),
+                group: host.group.clone(),
+                logs: host.logs.clone(),
+            })
+            .collect(),
+        started_ns,
+        require_percent: job.run.require.percent,
+    };
+    let writer = Writer::create(spool, &head).map_err(|error| Error::Failed(error.to_string()))?;
+    let (events, received) = mpsc::channel(WAITING_PARTS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed("cannot start", error))?;
+    // The spool is written by a thread of its own: a slow disk slows the hosts down, never the other way round.
+    let spooling = std::thread::spawn(move || write(writer, received));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            () = all_hosts(job, Arc::new(settings), events) => Ok(()),
+            signal = stop_signal() => Err(Error::Signal(signal)),
+        }
+    });
+    // Dropping the runtime drops every host's task, and with it its mapper.
+    drop(runtime);
+    let written = spooling.join().expect("the spool's thread does not panic");
+    ended?;
+    written.map_err(|error| Error::Failed(error.to_string()))
+}
+
+async fn all_hosts(job: &Job, settings: Arc<Settings>, events: mpsc::Sender<Event>) {
+    let ledger = Arc::new(Mutex::new(Ledger::new(job.hosts.len())));
+    let places = Arc::new(Semaphore::new(job.run.parallel_hosts.max(1) as usize));
+    let mut tasks = JoinSet::new();
+    for (index, spec) in job.hosts.iter().enumerate() {
+        let host = Host {
+            index: index as u32,
+            spec: spec.clone(),
+            settings: settings.clone(),
+            ledger: ledger.clone(),
+            events: events.clone(),
+        };
+        let places = places.clone();
+        let events = events.clone();
+        tasks.spawn(async move {
+            let _place = places.acquire_owned().await.expect("nobody closes it");
+            let index = host.index;
+            let report = host.run().await;
+            // A closed channel is a spool that cannot be written: its thread says so.
+            let _ = events.send(Event::Report(index, report)).await;
+        });
+    }
+    drop(events);
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("a host's task does not panic");
+    }
+}
+
+fn write(mut writer: Writer, mut events: Receiver<Event>) -> Result<(), reducer::Error> {
+    while let Some(event) = events.blocking_recv() {
+        match event {
+            Event::Manifest(host, manifest) => writer.manifest(host, manifest)?,
+            Event::Part(host, part) => writer.part(host, part)?,
+            Event::Report(host, report) => writer.report(host, report)?,
+        }
+    }
+    Ok(())
+}
+
+/// For tests of the law: the same job in other segments.
+fn segment_bytes() -> Result<u64, Error> {
+    match std::env::var("LOGSTITCH_SEGMENT_BYTES") {
+        Ok(text) => match text.parse() {
+            Ok(bytes) if bytes > 0 => Ok(bytes),
+            _ => Err(Error::Usage(format!(
+                "LOGSTITCH_SEGMENT_BYTES={text}: wants a number of bytes"
+            ))),
+        },
+        Err(_) => Ok(SEGMENT_BYTES),
+    }
+}
+
+/// The first of SIGINT and SIGTERM.
+async fn stop_signal() -> i32 {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+    }
+}

@@ -1,0 +1,7 @@
+//! The tests of the whole program: one binary, this file its table of contents.
+
+mod cli;
+mod harness;
+mod jobs;
+mod schema;
+mod tidy;
