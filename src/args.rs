@@ -152,7 +152,7 @@ pub struct GenArguments {
     pub bytes: String,
 
     /// The same seed gives the same bytes
-    #[arg(long, default_value_t = 20_260_119)]
+    #[arg(long, default_value_t = crate::command::r#gen::SEED)]
     pub seed: u64,
 }
 

@@ -8,7 +8,6 @@ use jobspec::diagnostic::Diagnostics;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    CheckFailed,
     Incomplete,
 }
 
@@ -46,7 +45,6 @@ impl Outcome {
     pub fn exit_code(self) -> u8 {
         match self {
             Outcome::Done => 0,
-            Outcome::CheckFailed => 3,
             Outcome::Incomplete => 4,
         }
     }

@@ -37,10 +37,9 @@ fn outputs_go_where_the_job_says() {
     let rows = folder.read("results/small/all.jsonl");
     assert_eq!(
         rows,
-        "{\"time\":\"2026-01-19T14:00:00Z\",\"host\":\"a\",\"log\":\"app\",\"file\":\"FILE\",\"offset\":0,\
+        "{\"time\":\"2026-01-19T14:00:00Z\",\"host\":\"a\",\"log\":\"app\",\"file\":\"logs/a.jsonl\",\"offset\":0,\
          \"level\":null,\"message\":null,\"raw\":\"{\\\"time\\\":\\\"2026-01-19T14:00:00Z\\\",\\\"n\\\":1}\",\
          \"fields\":{\"time\":\"2026-01-19T14:00:00Z\",\"n\":1}}\n"
-            .replace("FILE", folder.path().join("logs/a.jsonl").to_str().unwrap())
     );
     // Again into the same place: replaced whole.
     folder.write("logs/a.jsonl", "");
@@ -217,7 +216,7 @@ fn a_query_prints_its_rows() {
     let ended = logstitch(["query", sql, "testdata/jobs/incident/logs/*/*.jsonl*"]).ends_with(0);
     assert_eq!(ended.stdout.lines().count(), 2, "{}", ended.stdout);
     assert!(
-        ended.stdout.starts_with("{\"service\":\"checkout\",\"n\":"),
+        ended.stdout.starts_with("{\"service\":\"payments\",\"n\":"),
         "{}",
         ended.stdout
     );

@@ -52,7 +52,13 @@ fn it_refuses_what_is_broken_in_shape() {
     let validator = validator();
     let broken = root().join("testdata/broken");
     // What the reader says of a mistake of shape, and of no other.
-    let shapes = ["unknown key", "unknown table", "expected ", "missing key"];
+    let shapes = [
+        "unknown key",
+        "unknown word",
+        "missing key",
+        "exactly one of",
+        "is needed here",
+    ];
     let mut refused = 0;
     for name in names(&broken).iter().filter(|name| name.ends_with(".toml")) {
         let path = broken.join(name);

@@ -2,7 +2,7 @@
 
 mod check;
 mod formats;
-mod r#gen;
+pub mod r#gen;
 mod generate;
 mod map;
 mod query;

@@ -68,7 +68,7 @@ fn job_text(arguments: &QueryArguments) -> String {
     let paths: Vec<String> = arguments.paths.iter().map(|path| quote(path)).collect();
     format!(
         "[job]\nname = \"query\"\n[hosts.here]\nlocal = [\"localhost\"]\n\
-         [logs.logs]\nhosts = [\"here\"]\nformat = {}\npaths = [{}]\n[query.query]\nsql = {}\n",
+         [logs.files]\nhosts = [\"here\"]\nformat = {}\npaths = [{}]\n[query.query]\nsql = {}\n",
         quote(&arguments.format),
         paths.join(", "),
         quote(&arguments.sql)

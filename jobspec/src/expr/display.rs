@@ -175,7 +175,9 @@ impl Display for Constant<'_> {
         let text = String::from_utf8_lossy(&text);
         match self.0 {
             Value::Null => out.write_str("NULL"),
-            Value::Text(_) | Value::Json(_) | Value::Time(_) => write!(out, "'{}'", text.replace('\'', "''")),
+            Value::Text(_) | Value::Json(_) | Value::Time(_) => {
+                write!(out, "'{}'", text.replace('\'', "''"))
+            }
             _ => out.write_str(&text),
         }
     }

@@ -4,8 +4,8 @@
 //! Names are resolved when it is made: an entry's own field is a `FieldId` into the plan's list of paths, a
 //! column of a row (in `having`, `order`) its index. So nothing is looked up by name while entries go by.
 
-pub mod display;
 mod arithmetic;
+pub mod display;
 mod eval;
 pub mod function;
 mod measure;

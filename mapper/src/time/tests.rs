@@ -1,3 +1,5 @@
+//! The table of shapes, and what is no timestamp.
+
 use chrono_tz::{America::New_York, Europe::Berlin, UTC};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Objects and what they give, against serde_json where both must agree.
+
 use bstr::ByteSlice;
 use proptest::prelude::*;
 

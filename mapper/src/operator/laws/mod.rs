@@ -180,11 +180,7 @@ fn merged(operator: &AnyOperator, left: AnyPartial, right: AnyPartial) -> AnyPar
 }
 
 fn through_bytes(operator: &AnyOperator, partial: &AnyPartial) -> AnyPartial {
-    let config = bincode::config::standard();
-    let bytes = bincode::serde::encode_to_vec(partial, config).expect("a partial has bytes");
-    let (partial, length) =
-        bincode::serde::decode_from_slice(&bytes, config).expect("and comes back");
-    assert_eq!(length, bytes.len());
+    let partial = frame::from_bytes(&frame::to_bytes(partial)).expect("and comes back");
     assert!(operator.accepts(&partial));
     partial
 }
