@@ -4,14 +4,16 @@
 //! double, and neither NaN nor an infinity exists. So `1`, `1.0` and `1e0` are one value and print alike.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 
 use bstr::{BStr, ByteSlice};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One value of an entry's field, a column or an expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Value<'a> {
     Null,
     Bool(bool),
@@ -30,6 +32,40 @@ pub enum Value<'a> {
 
 /// A value that borrows nothing.
 pub type OwnedValue = Value<'static>;
+
+/// Lists and objects inside each other, as decoded; `top` makes two levels.
+const MAX_DECODED_DEPTH: u32 = 16;
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Value::serialize(self, serializer)
+    }
+}
+
+/// As derived, but for a bound on the depth and the one form of numbers: bytes may claim anything.
+impl<'de> Deserialize<'de> for Value<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        thread_local! {
+            static DEPTH: Cell<u32> = const { Cell::new(0) };
+        }
+        struct Level;
+        impl Drop for Level {
+            fn drop(&mut self) {
+                DEPTH.set(DEPTH.get() - 1);
+            }
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        let _level = Level;
+        if DEPTH.get() > MAX_DECODED_DEPTH {
+            return Err(serde::de::Error::custom("a value is nested too deeply"));
+        }
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Float(number) => Value::float(number),
+            Value::Time(time) => Value::Time(Time::new(time.ns, time.digits)),
+            value => value,
+        })
+    }
+}
 
 /// Whole doubles up to here are exact, so they are `Int`s.
 const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -351,11 +387,11 @@ impl fmt::Display for Time {
             .expect("an i64 of nanoseconds is a chrono date");
         write!(formatter, "{}", moment.format("%Y-%m-%dT%H:%M:%S"))?;
         if self.digits > 0 {
-            let digits = usize::from(self.digits);
+            let digits = usize::from(self.digits.min(9));
             write!(
                 formatter,
                 ".{:0digits$}",
-                fraction / 10_i64.pow(9 - u32::from(self.digits))
+                fraction / 10_i64.pow(9 - digits as u32)
             )?;
         }
         formatter.write_str("Z")

@@ -73,7 +73,7 @@ impl Expr {
             Expr::Output(index) => row.output(*index),
             Expr::Negate(inner) => {
                 let value = inner.eval(row, misfits);
-                arithmetic::negate(&value).map_or_else(|| null(&value, misfits), |number| number)
+                arithmetic::negate(&value).unwrap_or_else(|| null(&value, misfits))
             }
             Expr::Arithmetic {
                 operator,
@@ -84,8 +84,7 @@ impl Expr {
                 if left.is_null() || right.is_null() {
                     return Value::Null;
                 }
-                arithmetic::apply(*operator, &left, &right)
-                    .map_or_else(|| null(&left, misfits), |number| number)
+                arithmetic::apply(*operator, &left, &right).unwrap_or_else(|| null(&left, misfits))
             }
             Expr::Call {
                 function,

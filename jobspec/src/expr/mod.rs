@@ -23,7 +23,9 @@ pub use pattern::{Like, Pattern};
 pub use search::{Search, SearchError};
 pub use set::Set;
 
-use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::value::{Level, OwnedValue};
 
@@ -32,6 +34,7 @@ pub type FieldId = u16;
 
 /// One expression, checked: every name is known, every constant has the type that its place wants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Expr {
     Literal(OwnedValue),
     Column(Column),
@@ -61,7 +64,7 @@ pub enum Expr {
     /// `IN` of constants alone.
     InSet {
         value: Box<Expr>,
-        set: Set,
+        set: Box<Set>,
     },
     Like {
         value: Box<Expr>,
@@ -159,6 +162,38 @@ pub enum Type {
     Text,
     Time,
     Level,
+}
+
+/// Levels of a tree that is decoded: twice what one text may have, as a column named in another is put there whole.
+const MAX_DECODED_DEPTH: u32 = 250;
+
+impl Serialize for Expr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Expr::serialize(self, serializer)
+    }
+}
+
+/// As derived, but for a bound on the depth: a tree is decoded recursively, and bytes may claim any depth.
+impl<'de> Deserialize<'de> for Expr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Expr, D::Error> {
+        thread_local! {
+            static DEPTH: Cell<u32> = const { Cell::new(0) };
+        }
+        struct Level;
+        impl Drop for Level {
+            fn drop(&mut self) {
+                DEPTH.set(DEPTH.get() - 1);
+            }
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        let _level = Level;
+        if DEPTH.get() > MAX_DECODED_DEPTH {
+            return Err(serde::de::Error::custom(
+                "an expression is nested too deeply",
+            ));
+        }
+        Expr::deserialize(deserializer)
+    }
 }
 
 impl Expr {

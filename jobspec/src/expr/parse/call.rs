@@ -259,7 +259,7 @@ impl Converter<'_> {
                 _ => return self.wrong(trees[1], "expected a number from 0 to 100"),
             },
             "distinct" => Measure::Distinct(of?),
-            "top" => match self.whole_constant(trees[1], "how many values")? {
+            "top" => match self.whole_constant(trees[1], "a whole number")? {
                 count @ 1..=MAX_TOP => Measure::Top(of?, count),
                 _ => {
                     let message = format!("expected a whole number from 1 to {MAX_TOP}");
@@ -286,7 +286,7 @@ impl Converter<'_> {
         }
         let wanted = match (least, most) {
             (1, 1) => "one argument".to_owned(),
-            (least, usize::MAX) => format!("at least {least} argument"),
+            (_, usize::MAX) => "at least one argument".to_owned(),
             (least, most) if least == most => format!("{least} arguments"),
             (least, most) => format!("{least} or {most} arguments"),
         };
@@ -335,7 +335,7 @@ impl Converter<'_> {
             {
                 Some(number as u32)
             }
-            _ => self.wrong(tree, format!("expected {what}, a whole number")),
+            _ => self.wrong(tree, format!("expected {what}, found something else")),
         }
     }
 
@@ -347,7 +347,7 @@ impl Converter<'_> {
         piece: std::ops::Range<usize>,
     ) -> std::ops::Range<usize> {
         let place = self.source.place(bare(tree));
-        if place.len() == text.len() + 2 && piece.end <= text.len() {
+        if place.len() == text.len() + 2 && !piece.is_empty() && piece.end <= text.len() {
             place.start + 1 + piece.start..place.start + 1 + piece.end
         } else {
             place

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Token;
 use super::scalar::{Converter, bare, near};
 use super::source::Source;
 use super::{Inner, Mistake, Query, Scope};
-use crate::expr::{Column, Expr};
+use crate::expr::Expr;
 use crate::plan::{AggregatePlan, Named, OperatorKind, Order, SelectPlan};
 
 const MAX_COLUMNS: usize = 1_000;
@@ -321,11 +321,12 @@ fn groups_of(
             }
             continue;
         }
-        // An alias, unless an own field or a column is called so too and the alias means something else.
+        // A name given by AS means that item, also where an entry has something of this name.
         let alias = match bare(tree) {
-            Tree::Identifier(name) if Column::from_name(&name.value).is_none() => items
+            Tree::Identifier(name) => items
                 .iter()
-                .find(|item| item.is_named && item.name == name.value),
+                .find(|item| item.is_named && item.name == name.value)
+                .filter(|item| !holds_aggregate(item.tree)),
             _ => None,
         };
         match alias {

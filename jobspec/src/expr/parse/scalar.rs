@@ -461,7 +461,7 @@ impl<'c> Converter<'c> {
         let inside = match constants {
             Some(constants) => Expr::InSet {
                 value,
-                set: Set::new(constants),
+                set: Box::new(Set::new(constants)),
             },
             None => Expr::In { value, list },
         };
@@ -598,6 +598,9 @@ impl<'c> Converter<'c> {
         let mut parts = Vec::new();
         let is_quoted = match tree {
             Tree::Identifier(name) => {
+                if let Some(Mistake { span, message, .. }) = self.source.reserved(name) {
+                    return self.wrong_at(span, message, None);
+                }
                 parts.push(PathPart::Name(name.value.clone()));
                 name.quote_style.is_some()
             }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::Spanned;
+use sqlparser::ast::{Ident, Spanned};
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -46,6 +46,11 @@ impl Dialect for JobDialect {
 
     fn is_identifier_part(&self, char: char) -> bool {
         char.is_alphanumeric() || matches!(char, '_' | '@' | '$')
+    }
+
+    /// Whatever still is a keyword after `check_words` is no name.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        keyword != Keyword::NoKeyword
     }
 }
 
@@ -126,6 +131,13 @@ impl<'t> Source<'t> {
                 help: None,
             }]);
         }
+        if language == Language::Query
+            && !matches!(&source.tokens[0].token, Token::Word(word) if word.keyword == Keyword::SELECT)
+            && source.foreign(0, language).is_none()
+        {
+            let message = "a query begins with `SELECT`".to_owned();
+            return Err(vec![source.at_token(0, message, None)]);
+        }
         source.check_brackets()?;
         source.check_words(language)?;
         Ok(source)
@@ -159,14 +171,25 @@ impl<'t> Source<'t> {
             return Ok(tree);
         }
         let at = self.index_at(next.span.start);
-        Err(vec![self.at_token(
-            at,
-            match language {
-                Language::Query => format!("expected the end, found {}", self.shown(at)),
-                _ => format!("expected an operator or the end, found {}", self.shown(at)),
-            },
-            None,
-        )])
+        let shown = self.shown(at);
+        let (message, help) = match (&next.token, language) {
+            (Token::Word(word), Language::Query)
+                if matches!(word.keyword, Keyword::GROUP | Keyword::ORDER)
+                    && !matches!(self.after(at), Some(Token::Word(by)) if by.keyword == Keyword::BY) =>
+            {
+                (format!("expected `BY` after {shown}"), None)
+            }
+            (_, Language::Query) => {
+                let clauses = "SELECT … FROM … WHERE … GROUP BY … HAVING … ORDER BY … LIMIT";
+                let help = format!("a query is {clauses}, in this order");
+                (format!("expected the end, found {shown}"), Some(help))
+            }
+            _ => (
+                format!("expected an operator or the end, found {shown}"),
+                None,
+            ),
+        };
+        Err(vec![self.at_token(at, message, help)])
     }
 
     pub(super) fn text_of(&self, tokens: Range<usize>) -> &'t str {
@@ -184,6 +207,31 @@ impl<'t> Source<'t> {
 
     pub(super) fn tokens(&self) -> &[TokenWithSpan] {
         &self.tokens
+    }
+
+    /// The mistake that a name is a word of the language: sqlparser takes one for a name where nothing else fits.
+    pub(super) fn reserved(&self, name: &Ident) -> Option<Mistake> {
+        let at = self.index_at(name.span.start);
+        match self.tokens.get(at).map(|token| &token.token) {
+            Some(Token::Word(word)) if word.keyword != Keyword::NoKeyword => {
+                Some(self.misplaced(at))
+            }
+            _ => None,
+        }
+    }
+
+    /// A word of the language where an expression should stand.
+    fn misplaced(&self, at: usize) -> Mistake {
+        let after = match at.checked_sub(1) {
+            Some(last) => format!(" after {}", self.shown(last)),
+            None => String::new(),
+        };
+        let wanted = match self.before(at) {
+            Some(Token::Word(word)) if word.keyword == Keyword::AS => "a name",
+            _ => "an expression",
+        };
+        let message = format!("expected {wanted}{after}, found {}", self.shown(at));
+        self.at_token(at, message, None)
     }
 
     /// Where a piece of the tree stands. sqlparser leaves out parentheses and signs at the edges, so the
@@ -285,15 +333,21 @@ impl<'t> Source<'t> {
                     _ => format!("{what} is not part of job expressions"),
                 };
                 mistakes.push(self.at_token(index, message, help));
-                if mistakes.len() == super::MAX_MISTAKES {
+                if index == 0 || mistakes.len() == super::MAX_MISTAKES {
                     break;
                 }
             }
-            if let Token::Word(word) = &self.tokens[index].token
-                && word.keyword != Keyword::NoKeyword
-                && !self.keeps(index, word.keyword, language)
-            {
+            let Token::Word(word) = &self.tokens[index].token else {
+                continue;
+            };
+            if word.keyword == Keyword::NoKeyword {
+                continue;
+            }
+            if !self.keeps(index, word.keyword, language) {
                 demoted.push(index);
+            } else if self.lacks_operand(index, word.keyword) {
+                mistakes.push(self.misplaced(index));
+                break;
             }
         }
         if !mistakes.is_empty() {
@@ -319,6 +373,28 @@ impl<'t> Source<'t> {
     fn is_between(&self, index: usize) -> bool {
         self.before(index).is_some_and(ends_operand)
             && self.after(index).is_some_and(starts_operand)
+    }
+
+    /// Whether a word that joins, or begins a clause, has nothing before it that could end there. sqlparser would
+    /// take it for a name.
+    fn lacks_operand(&self, index: usize, keyword: Keyword) -> bool {
+        let before = self.before(index);
+        let has_operand = before.is_some_and(ends_operand);
+        let follows_not = matches!(before, Some(Token::Word(word)) if word.keyword == Keyword::NOT);
+        match keyword {
+            Keyword::AND | Keyword::OR | Keyword::IS | Keyword::ESCAPE => !has_operand,
+            Keyword::IN | Keyword::BETWEEN | Keyword::LIKE | Keyword::ILIKE => {
+                !has_operand && !follows_not
+            }
+            Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::HAVING
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::AS => !has_operand && before != Some(&Token::Mul),
+            _ => false,
+        }
     }
 
     fn keeps(&self, index: usize, keyword: Keyword, language: Language) -> bool {

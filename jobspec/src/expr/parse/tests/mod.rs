@@ -1,5 +1,11 @@
 //! Texts and the trees or mistakes that they are. Trees are shown as nested lists: short, and the same for equal ones.
 
+mod hostile;
+mod mistakes;
+mod query;
+mod result;
+mod trees;
+
 use super::*;
 use crate::expr::{Comparison, Function};
 use crate::value::Value;
@@ -94,7 +100,7 @@ fn made(text: &str) -> String {
 }
 
 /// Each mistake with the piece of the text that it points at.
-fn mistakes_of<'t>(text: &'t str, mistakes: &[Mistake]) -> Vec<String> {
+fn mistakes_of(text: &str, mistakes: &[Mistake]) -> Vec<String> {
     mistakes
         .iter()
         .map(|mistake| {
@@ -124,35 +130,74 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn texts_and_their_trees() {
-    for (text, tree) in [
-        (
-            "level >= ERROR AND message ~ 'timeout|refused'",
-            "(and (>= level ERROR) (~ 'timeout|refused' message))",
-        ),
-        ("a[0].b = 1", "(= $a[0].b 1)"),
-        ("fields.time", "$time"),
-        ("-5 + 3 * a % 2", "(add -5 (remainder (multiply 3 $a) 2))"),
-        ("level IN (error, 'fatal')", "(in level ERROR FATAL)"),
-        ("time >= '2026-01-19'", "(>= time 2026-01-18T23:00:00Z)"),
+fn equal_paths_are_one_field() {
+    let mut fields = FieldTable::default();
+    let mut scope = Scope {
+        fields: &mut fields,
+        timezone: "UTC",
+    };
+    let first = field("a.b", &mut scope).unwrap();
+    assert_eq!(field("fields.a.b", &mut scope), Ok(first));
+    assert_eq!(field("a.\"b\"", &mut scope), Ok(first));
+    // One name with a point in it is another path, though it is written alike in a row.
+    let flat = field("\"a.b\"", &mut scope).unwrap();
+    assert_ne!(flat, first);
+    assert!(field("level", &mut scope).is_err() && field("a + 1", &mut scope).is_err());
+    let texts: Vec<String> = fields
+        .into_paths()
+        .into_iter()
+        .map(|path| path.text)
+        .collect();
+    assert_eq!(texts, ["a.b", "a.b", "a"]);
+}
+
+#[test]
+fn a_name_beside_level_reads_no_field() {
+    let mut fields = FieldTable::default();
+    let mut scope = Scope {
+        fields: &mut fields,
+        timezone: "UTC",
+    };
+    predicate("level >= ERROR OR level = 'warn'", &mut scope).unwrap();
+    assert!(fields.paths().is_empty());
+}
+
+#[test]
+fn durations() {
+    for (text, ns) in [
+        ("30s", 30_000_000_000),
+        ("1h30m", 5_400_000_000_000),
+        ("250 ms", 250_000_000),
+        ("1w", 604_800_000_000_000),
+        ("5us", 5_000),
+        ("7d", 604_800_000_000_000),
     ] {
-        assert_eq!(made(text), tree, "{text}");
+        assert_eq!(constant::duration_ns(text), Ok(ns), "{text}");
+    }
+    for text in [
+        "",
+        "5",
+        "s",
+        "-5s",
+        "1.5h",
+        "5 parsecs",
+        "0s",
+        "999999999999w",
+        "5s5",
+        "٥s",
+    ] {
+        assert!(constant::duration_ns(text).is_err(), "{text}");
     }
 }
 
 #[test]
-fn mistakes_and_their_places() {
-    for (text, mistakes) in [
-        ("a AND", "[AND] expected an expression after `AND`"),
-        (
-            "level >= ERR0R",
-            "[ERR0R] `ERR0R` is no level; did you mean ERROR?",
-        ),
-        (
-            "a = (SELECT 1)",
-            "[SELECT] a subquery (`SELECT`) is not part of job expressions",
-        ),
-    ] {
-        assert_eq!(wrong(text), [mistakes], "{text}");
-    }
+fn an_hour_that_the_clock_skips_is_no_time() {
+    assert!(constant::moment("2026-03-29 02:30", "Europe/Berlin").is_err());
+    // The hour that comes twice: its first.
+    assert_eq!(
+        constant::moment("2026-10-25 02:30", "Europe/Berlin")
+            .unwrap()
+            .to_string(),
+        "2026-10-25T00:30:00Z"
+    );
 }
