@@ -6,7 +6,8 @@ use sqlparser::ast::{
 };
 
 use super::constant::{duration_ns, network};
-use super::scalar::{Converter, bare, near};
+use super::names::near;
+use super::scalar::{Converter, bare};
 use super::types::type_name;
 use crate::expr::function::{MAX_OVERLAP, Zone};
 use crate::expr::{Expr, Function, Measure, Search, Type};

@@ -3,7 +3,8 @@
 use sqlparser::ast::Expr as Tree;
 
 use super::Inner;
-use super::scalar::{Converter, near};
+use super::names::near;
+use super::scalar::Converter;
 use crate::expr::{Expr, Measure};
 use crate::plan::Named;
 

@@ -6,6 +6,8 @@
 mod call;
 pub mod constant;
 mod group;
+mod names;
+mod operands;
 mod query;
 mod result;
 mod scalar;
@@ -13,6 +15,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod types;
+mod words;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -7,7 +7,8 @@ use sqlparser::ast::{
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
-use super::scalar::{Converter, bare, near};
+use super::names::near;
+use super::scalar::{Converter, bare};
 use super::source::Source;
 use super::{Inner, Mistake, Query, Scope};
 use crate::expr::Expr;
@@ -488,7 +489,7 @@ fn items_of<'t>(
 fn item_texts<'t>(source: &Source<'t>) -> Vec<&'t str> {
     let mut texts = Vec::new();
     let (mut depth, mut start) = (0_usize, None);
-    for (index, token) in source.tokens().iter().enumerate() {
+    for (index, token) in source.tokens.iter().enumerate() {
         match &token.token {
             Token::LParen | Token::LBracket => depth += 1,
             Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),

@@ -5,7 +5,8 @@ use sqlparser::ast::{
     ObjectNamePart, Spanned, Subscript, UnaryOperator, Value as Constant,
 };
 
-use super::scalar::{bare, comparison, near};
+use super::names::near;
+use super::scalar::{bare, comparison};
 use super::source::Source;
 use super::{MAX_MISTAKES, Mistake, ResultOperator};
 use crate::expr::{Arithmetic, Comparison};

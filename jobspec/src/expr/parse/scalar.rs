@@ -3,25 +3,23 @@
 use std::ops::Range;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr as Tree, Ident, OrderByExpr, OrderBySort, Spanned, Subscript,
-    UnaryOperator, Value as Constant,
+    BinaryOperator, Expr as Tree, OrderByExpr, OrderBySort, Spanned, UnaryOperator,
+    Value as Constant,
 };
 use sqlparser::parser::{Parser, ParserError};
 
-use super::constant::moment;
 use super::group::Groups;
 use super::source::Source;
-use super::types::{may_be_number, may_compare, type_name, type_of};
+use super::types::{may_be_number, type_name, type_of};
 use super::{FieldTable, Inner, MAX_MISTAKES, Mistake, Scope};
-use crate::expr::{Arithmetic, Column, Comparison, Expr, Like, Pattern, Set, Type};
-use crate::plan::{FieldPath, Named, Order, PathPart};
-use crate::value::{Level, OwnedValue, Value};
+use crate::expr::{Arithmetic, Comparison, Expr, Like, Pattern, Set, Type};
+use crate::plan::{Named, Order};
+use crate::value::{OwnedValue, Value};
 
 /// Our tree is evaluated, carried and dropped recursively.
 const MAX_DEPTH: usize = 100;
 /// Nodes of one expression, counting what columns named in it stand for.
 const MAX_NODES: usize = 100_000;
-const MAX_PATH_PARTS: usize = 32;
 
 /// Makes our tree, and collects all mistakes on the way.
 pub(super) struct Converter<'c> {
@@ -35,7 +33,7 @@ pub(super) struct Converter<'c> {
     /// Only looks whether an expression is one that exists: no new fields, no mistakes.
     pub(super) is_trial: bool,
     pub(super) depth: usize,
-    nodes: usize,
+    pub(super) nodes: usize,
     mistakes: Vec<Mistake>,
 }
 
@@ -416,25 +414,6 @@ impl<'c> Converter<'c> {
         }
     }
 
-    fn comparable(&mut self, tree: &Tree, left: &Expr, right: &Expr) -> Option<()> {
-        let (left_type, right_type) = (self.type_of(left), self.type_of(right));
-        if may_compare((left, left_type), (right, right_type)) {
-            return Some(());
-        }
-        let shown = |expr: &Expr, kind: Type| match expr {
-            Expr::Literal(text @ Value::Text(_)) => {
-                format!("the text '{}'", String::from_utf8_lossy(&text.to_text()))
-            }
-            _ => type_name(kind).to_owned(),
-        };
-        let message = format!(
-            "{} is never compared with {}",
-            shown(left, left_type),
-            shown(right, right_type)
-        );
-        self.wrong(tree, message)
-    }
-
     fn in_list(&mut self, value: &Tree, list: &[Tree], negated: bool) -> Option<Expr> {
         let trees: Vec<&Tree> = std::iter::once(value).chain(list).collect();
         let mut made = self.operands(&trees).into_iter();
@@ -518,175 +497,6 @@ impl<'c> Converter<'c> {
             Err(message) => self.wrong(tree, format!("this regex is wrong: {message}")),
         }
     }
-
-    /// Operands that stand beside each other, where one may say what the others are: a name beside `level` is a
-    /// level, a text beside `time` a time.
-    fn operands(&mut self, trees: &[&Tree]) -> Vec<Option<Expr>> {
-        let mut hint = None;
-        let mut made: Vec<Option<Option<Expr>>> = Vec::with_capacity(trees.len());
-        for &tree in trees {
-            let tree = bare(tree);
-            let (kind, expr) = match tree {
-                Tree::Identifier(_) => (self.kind_of_name(tree), None),
-                Tree::Value(value) if matches!(value.value, Constant::SingleQuotedString(_)) => {
-                    (None, None)
-                }
-                _ => {
-                    let expr = self.expr(tree);
-                    let kind = expr.as_ref().map(|expr| self.type_of(expr));
-                    (kind, Some(expr))
-                }
-            };
-            hint = hint.or(kind.filter(|kind| matches!(kind, Type::Level | Type::Time)));
-            made.push(expr);
-        }
-        trees
-            .iter()
-            .zip(made)
-            .map(|(tree, made)| match made {
-                Some(made) => made,
-                None => self.operand(bare(tree), hint),
-            })
-            .collect()
-    }
-
-    fn operand(&mut self, tree: &Tree, hint: Option<Type>) -> Option<Expr> {
-        let (word, is_text) = match tree {
-            Tree::Value(value) => match &value.value {
-                Constant::SingleQuotedString(text) => (text, true),
-                _ => return self.expr(tree),
-            },
-            Tree::Identifier(name) => (&name.value, false),
-            _ => return self.expr(tree),
-        };
-        match hint {
-            Some(Type::Level) if is_text || self.kind_of_name(tree) != Some(Type::Level) => {
-                match Level::from_word(word.as_bytes()) {
-                    Some(level) => Some(Expr::literal_level(level)),
-                    None => {
-                        let names = Level::ALL.iter().map(|level| level.name());
-                        let help = match near(word, names) {
-                            Some(level) => format!("did you mean {level}?"),
-                            None => {
-                                "levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL".to_owned()
-                            }
-                        };
-                        self.wrong_with(tree, format!("`{word}` is no level"), help)
-                    }
-                }
-            }
-            Some(Type::Time) if is_text => match moment(word, self.timezone) {
-                Ok(time) => Some(Expr::Literal(Value::Time(time))),
-                Err(message) => self.wrong(tree, message),
-            },
-            _ => self.expr(tree),
-        }
-    }
-
-    /// The type of what a bare name stands for, if it stands for anything yet.
-    fn kind_of_name(&mut self, tree: &Tree) -> Option<Type> {
-        let was_trial = std::mem::replace(&mut self.is_trial, true);
-        let nodes = self.nodes;
-        let made = self.expr(tree);
-        self.nodes = nodes;
-        self.is_trial = was_trial;
-        made.map(|expr| self.type_of(&expr))
-    }
-
-    /// A column, or an own field by its path.
-    fn name(&mut self, tree: &Tree) -> Option<Expr> {
-        let mut parts = Vec::new();
-        let is_quoted = match tree {
-            Tree::Identifier(name) => {
-                if let Some(Mistake { span, message, .. }) = self.source.reserved(name) {
-                    return self.wrong_at(span, message, None);
-                }
-                parts.push(PathPart::Name(name.value.clone()));
-                name.quote_style.is_some()
-            }
-            Tree::CompoundIdentifier(names) => {
-                parts.extend(names.iter().map(|name| PathPart::Name(name.value.clone())));
-                names.first().is_some_and(|name| name.quote_style.is_some())
-            }
-            Tree::CompoundFieldAccess { root, access_chain } => {
-                let Tree::Identifier(root) = &**root else {
-                    return self.wrong(tree, "only a field has parts");
-                };
-                parts.push(PathPart::Name(root.value.clone()));
-                for access in access_chain {
-                    let part = self.access(access)?;
-                    parts.push(part);
-                }
-                root.quote_style.is_some()
-            }
-            _ => return self.wrong(tree, "expected a name"),
-        };
-        if let [PathPart::Name(name)] = parts.as_slice() {
-            if self.groups.is_some() && !self.in_measure {
-                return self.group_name(tree, name);
-            }
-            if let Some(column) = Column::from_name(name) {
-                return Some(Expr::Column(column));
-            }
-        }
-        if parts.len() > 1 && !is_quoted && parts[0] == PathPart::Name("fields".to_owned()) {
-            parts.remove(0);
-        }
-        self.own_field(tree, parts)
-    }
-
-    fn access(&mut self, access: &AccessExpr) -> Option<PathPart> {
-        let wrong = "a field's part is a name or an index, like `a.b` or `a[0]`";
-        match access {
-            AccessExpr::Dot(Tree::Identifier(Ident { value, .. })) => {
-                Some(PathPart::Name(value.clone()))
-            }
-            AccessExpr::Dot(tree) => self.wrong(tree, wrong),
-            AccessExpr::Subscript(Subscript::Index {
-                index: Tree::Value(value),
-            }) => match &value.value {
-                Constant::Number(number, _) => match number.parse() {
-                    Ok(index) => Some(PathPart::Index(index)),
-                    Err(_) => self.wrong(value, wrong),
-                },
-                Constant::SingleQuotedString(name) => Some(PathPart::Name(name.clone())),
-                _ => self.wrong(value, wrong),
-            },
-            AccessExpr::Subscript(subscript) => self.wrong(subscript, wrong),
-        }
-    }
-
-    fn own_field(&mut self, tree: &Tree, parts: Vec<PathPart>) -> Option<Expr> {
-        if parts.len() > MAX_PATH_PARTS {
-            return self.wrong(tree, format!("a path has at most {MAX_PATH_PARTS} parts"));
-        }
-        let mut text = String::new();
-        for part in &parts {
-            match part {
-                PathPart::Name(name) if name.is_empty() => {
-                    return self.wrong(tree, "a name cannot be empty");
-                }
-                PathPart::Name(name) => {
-                    if !text.is_empty() {
-                        text.push('.');
-                    }
-                    text.push_str(name);
-                }
-                PathPart::Index(index) => text.push_str(&format!("[{index}]")),
-            }
-        }
-        let path = FieldPath { text, parts };
-        if self.is_trial {
-            return self.fields.known(&path).map(Expr::Field);
-        }
-        if self.groups.is_some() && !self.in_measure {
-            return self.ungrouped(tree, &path.text);
-        }
-        match self.fields.id(path) {
-            Some(field) => Some(Expr::Field(field)),
-            None => self.wrong(tree, "the job reads more than 65,536 fields"),
-        }
-    }
 }
 
 /// Without parentheses around it.
@@ -707,17 +517,6 @@ pub(super) fn comparison(operator: &BinaryOperator) -> Option<Comparison> {
         BinaryOperator::GtEq => Comparison::GreaterOrEqual,
         _ => return None,
     })
-}
-
-/// The nearest of some names, if one is near.
-pub(super) fn near<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let name = name.to_lowercase();
-    names
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, known)| known)
 }
 
 fn not(expr: Expr) -> Expr {
