@@ -84,6 +84,7 @@ fn value(shape: &Shape) -> Map<String, Value> {
             ("type", json!("array")),
             ("items", Value::Object(value(of))),
             ("maxItems", json!(most)),
+            ("minItems", json!(of.least())),
         ]),
         Shape::Table(shape) => table(shape),
         Shape::Map(of) => {

@@ -94,7 +94,7 @@ impl Compiler<'_> {
                 .map(|text| text.value)
                 .collect(),
         };
-        if kind == "exec" && group.command.is_empty() {
+        if kind == "exec" && view.entry("command").is_none() {
             self.mistake_with(
                 view.place_of("command"),
                 "exec hosts need a `command`",
@@ -111,9 +111,6 @@ impl Compiler<'_> {
         if let Some(list) = view.table(kind) {
             self.listed(&group, list, &mut spec, placed);
         } else if let Some(names) = view.texts(kind) {
-            if names.is_empty() {
-                self.mistake(view.place_of(kind), format!("`{kind}` names no host"));
-            }
             for text in names {
                 self.pattern(&group, &text, placed);
             }
@@ -153,10 +150,6 @@ impl Compiler<'_> {
                 let command: Vec<_> = command.into_iter().map(|text| text.value).collect();
                 let name = format!("output of {}", command.join(" "));
                 (ListSource::Command(command), name)
-            }
-            (None, Some(_)) => {
-                self.mistake(list.place_of("command"), "an empty command");
-                return;
             }
             _ => return,
         };

@@ -123,9 +123,11 @@ impl Compiler<'_> {
             Some(node) => node,
         };
         let times = match &node.value {
-            Written::Integer(number) => u32::try_from(*number)
-                .ok()
-                .map(|exact| (exact, Some(exact))),
+            // What is not within 1 and the most was reported with its shape.
+            Written::Integer(number) => {
+                let exact = u32::try_from(*number).ok().filter(|exact| *exact > 0)?;
+                Some((exact, Some(exact)))
+            }
             Written::Text(text) => units::times(text),
             _ => return None,
         };
@@ -215,12 +217,6 @@ impl Compiler<'_> {
             view.pairs(if linked { "link" } else { "by" })
                 .unwrap_or_default(),
         );
-        if parts.is_empty() {
-            let key = if linked { "link" } else { "by" };
-            if view.entry(key).is_some() {
-                self.mistake(view.place_of(key), format!("`{key}` names no field"));
-            }
-        }
         if !linked && view.entry("hub").is_some() {
             self.mistake(view.place_of("hub"), "`hub` has no meaning without `link`");
         }

@@ -272,9 +272,6 @@ impl Compiler<'_> {
         match view.texts("hosts") {
             None => add(&(0..placed.hosts.len()).collect::<Vec<_>>()),
             Some(words) => {
-                if words.is_empty() {
-                    self.mistake(view.place_of("hosts"), "`hosts` names no host");
-                }
                 let mut seen = HashSet::new();
                 for word in words {
                     if !seen.insert(word.value.clone()) {
@@ -291,9 +288,6 @@ impl Compiler<'_> {
 
     fn log(&mut self, name: &str, view: View<'_>, formats: &[Declared]) -> LogPlan {
         let paths = view.texts("paths").unwrap_or_default();
-        if paths.is_empty() && view.entry("paths").is_some() {
-            self.mistake(view.place_of("paths"), "`paths` names no file");
-        }
         for path in &paths {
             if path.value.contains('\0') || path.value.len() > 4096 {
                 self.mistake(&path.place, "no file has such a path");
@@ -379,37 +373,27 @@ impl Compiler<'_> {
 
     /// A field's id by its name alone, whatever columns there are.
     fn field(&mut self, name: &str, place: &Place) -> Option<FieldId> {
-        let simple = !name.is_empty()
-            && name.split('.').all(|part| {
-                part.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
-                    && part
-                        .chars()
-                        .all(|char| char.is_ascii_alphanumeric() || char == '_')
-            });
-        let text = if simple {
-            format!("fields.{name}")
-        } else {
-            String::new()
+        let is_part = |part: &str| {
+            part.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
+                && part
+                    .chars()
+                    .all(|char| char.is_ascii_alphanumeric() || char == '_')
         };
         let mut scope = parse::Scope {
             fields: &mut self.fields,
             timezone: self.zone.name(),
         };
-        match if simple {
-            parse::value(&text, &mut scope).ok()
-        } else {
-            None
-        } {
-            Some(Expr::Field(field)) => Some(field),
-            _ => {
-                self.mistake_with(
-                    place,
-                    format!("`{}` is no name of a field", shortened(name)),
-                    "letters, digits and `_`, and dots between the parts",
-                );
-                None
+        if name.split('.').all(is_part) {
+            if let Ok(field) = parse::field(&format!("fields.{name}"), &mut scope) {
+                return Some(field);
             }
         }
+        self.mistake_with(
+            place,
+            format!("`{}` is no name of a field", shortened(name)),
+            "letters, digits and `_`, and dots between the parts",
+        );
+        None
     }
 
     fn derive(&mut self, view: View<'_>) -> Vec<(FieldId, Expr)> {
@@ -474,7 +458,7 @@ impl Compiler<'_> {
                         "`with` beside `field`: a field leaves as a hash",
                     );
                 }
-                redact.extend(self.field(&field.value, &field.place).map(Redact::Field));
+                redact.extend(self.expression(&field, parse::field).map(Redact::Field));
             }
         }
         redact

@@ -117,9 +117,6 @@ impl Compiler<'_> {
         let Some(names) = view.texts("logs") else {
             return self.all_logs();
         };
-        if names.is_empty() {
-            self.mistake(view.place_of("logs"), "`logs` names no log");
-        }
         let mut logs = Vec::new();
         for name in names {
             match self.logs.get(&name.value).copied() {
@@ -217,7 +214,7 @@ impl Compiler<'_> {
             measures: Vec::new(),
         };
         let select = view.pairs("select").unwrap_or_default();
-        if select.is_empty() && view.entry("select").is_some() {
+        if view.is_empty("select") {
             self.mistake(view.place_of("select"), "`select` names no figure");
         }
         for pair in select {
@@ -268,7 +265,11 @@ impl Compiler<'_> {
 
     fn select(&mut self, view: View<'_>) -> SelectPlan {
         let columns = view.pairs("columns");
-        if columns.as_ref().is_some_and(Vec::is_empty) {
+        if view
+            .node("columns")
+            .is_some_and(|node| node.as_table().is_some())
+            && view.is_empty("columns")
+        {
             self.mistake(view.place_of("columns"), "`columns` names no column");
         }
         SelectPlan {

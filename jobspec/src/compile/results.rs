@@ -40,9 +40,6 @@ impl Compiler<'_> {
             return self.url(url).map(|url| NotifySpec::Alertmanager { url });
         }
         if let Some(command) = view.texts("command") {
-            if command.is_empty() {
-                self.mistake(view.place_of("command"), "an empty command");
-            }
             return Some(NotifySpec::Command {
                 command: command.into_iter().map(|text| text.value).collect(),
             });
@@ -66,9 +63,6 @@ impl Compiler<'_> {
             }
         }
         let to = view.texts("to").unwrap_or_default();
-        if to.is_empty() && view.entry("to").is_some() {
-            self.mistake(view.place_of("to"), "`to` names no address");
-        }
         let from = view.written("from");
         for address in from.iter().chain(&to) {
             let at = address.value.rfind('@');

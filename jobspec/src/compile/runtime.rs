@@ -35,7 +35,8 @@ impl Compiler<'_> {
                 "parquet" => OutputFormat::Parquet,
                 "html" => OutputFormat::Html,
                 "text" => OutputFormat::Text,
-                _ => OutputFormat::Jsonl,
+                "jsonl" => OutputFormat::Jsonl,
+                _ => continue,
             };
             if formats.contains(&format) {
                 self.mistake(
@@ -49,12 +50,8 @@ impl Compiler<'_> {
                 formats.push(format);
             }
         }
-        match view.texts("formats") {
-            None => formats.push(OutputFormat::Jsonl),
-            Some(words) if words.is_empty() => {
-                self.mistake(view.place_of("formats"), "`formats` names no format")
-            }
-            Some(_) => {}
+        if view.entry("formats").is_none() {
+            formats.push(OutputFormat::Jsonl);
         }
         OutputSpec {
             dir: self

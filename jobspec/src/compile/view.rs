@@ -74,6 +74,15 @@ impl<'t> View<'t> {
         )
     }
 
+    /// A list or table that stands there with nothing in it.
+    pub fn is_empty(&self, key: &str) -> bool {
+        match self.node(key).map(|node| &node.value) {
+            Some(Written::List(list)) => list.is_empty(),
+            Some(Written::Table(table)) => table.entries.is_empty(),
+            _ => false,
+        }
+    }
+
     pub fn integer(&self, key: &str) -> Option<i64> {
         match self.node(key).map(|node| &node.value) {
             Some(Written::Integer(number)) => Some(*number),

@@ -18,14 +18,20 @@ fn table_shape(
     shape: &'static TableShape,
     report: &mut dyn FnMut(Diagnostic),
 ) {
+    // A key that was probably meant is not missed as well.
+    let mut meant: Vec<&str> = Vec::new();
     for entry in &table.entries {
         match shape.key(&entry.key) {
             Some(key) => value(&entry.node, key.name, &key.shape, report),
-            None => report(unknown_key(&entry.key, &entry.key_place, shape)),
+            None => {
+                let near = nearest(&entry.key, shape.keys.iter().map(|key| key.name));
+                meant.extend(near);
+                report(unknown_key(&entry.key, near, &entry.key_place, shape));
+            }
         }
     }
     for key in shape.keys.iter().filter(|key| key.required) {
-        if table.get(key.name).is_none() {
+        if table.get(key.name).is_none() && !meant.contains(&key.name) {
             report(missing(key, place));
         }
     }
@@ -37,6 +43,7 @@ fn table_shape(
             .collect();
         let words = words(shape.exactly_one);
         match given.as_slice() {
+            [] if shape.exactly_one.iter().any(|key| meant.contains(key)) => {}
             [] => report(Diagnostic {
                 place: place.clone(),
                 message: format!("exactly one of {words} is needed here"),
@@ -56,20 +63,24 @@ fn table_shape(
     }
 }
 
-fn unknown_key(word: &str, place: &Place, shape: &'static TableShape) -> Diagnostic {
-    let names = || shape.keys.iter().map(|key| key.name);
-    let (message, help) = match nearest(word, names()) {
+fn unknown_key(
+    word: &str,
+    near: Option<&str>,
+    place: &Place,
+    shape: &'static TableShape,
+) -> Diagnostic {
+    let (message, help) = match near {
         Some(near) => (
             format!("unknown key `{}`, did you mean `{near}`?", shortened(word)),
             None,
         ),
-        None => (
-            format!("unknown key `{}`", shortened(word)),
-            Some(format!(
-                "known here: {}",
-                names().collect::<Vec<_>>().join(", ")
-            )),
-        ),
+        None => {
+            let known: Vec<_> = shape.keys.iter().map(|key| key.name).collect();
+            (
+                format!("unknown key `{}`", shortened(word)),
+                Some(format!("known here: {}", known.join(", "))),
+            )
+        }
     };
     Diagnostic {
         place: place.clone(),
@@ -140,6 +151,13 @@ fn value(node: &Node, name: &str, shape: &'static Shape, report: &mut dyn FnMut(
                 });
                 return;
             }
+            if items.is_empty() && needs_item(of) {
+                report(Diagnostic {
+                    place: node.place.clone(),
+                    message: format!("`{name}` is empty"),
+                    help: None,
+                });
+            }
             for item in items {
                 value(item, name, of, report);
             }
@@ -184,6 +202,11 @@ fn value(node: &Node, name: &str, shape: &'static Shape, report: &mut dyn FnMut(
     }
 }
 
+/// A list of texts is there to name something; a list of tables may be emptied by `--set`.
+pub(super) fn needs_item(of: &Shape) -> bool {
+    matches!(of, Shape::Text(_) | Shape::Word(_))
+}
+
 /// Names of tables are also parts of paths, columns and messages; names of columns may be anything.
 fn is_named_thing(shape: &Shape) -> bool {
     matches!(shape, Shape::Table(_))
@@ -208,7 +231,7 @@ fn wrong_kind(node: &Node, name: &str, shape: &Shape) -> Diagnostic {
     Diagnostic {
         place: node.place.clone(),
         message: format!(
-            "`{}` is {}, not {}",
+            "`{}` must be {}, not {}",
             shortened(name),
             kind(shape),
             node.kind()

@@ -104,6 +104,13 @@ impl Form {
     }
 }
 
+impl Shape {
+    /// The least number of items of a list of these.
+    pub fn least(&self) -> usize {
+        usize::from(check::needs_item(self))
+    }
+}
+
 impl TableShape {
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

@@ -142,15 +142,19 @@ pub fn read(source: &str, text: u32, mistakes: &mut Vec<Diagnostic>) -> Node {
 /// A syntax error in our words.
 pub(crate) fn syntax(error: &toml::de::Error, source: &str, text: u32) -> Diagnostic {
     let span = error.span().unwrap_or(source.len()..source.len());
-    let message = error.message();
+    let message = match error.message() {
+        // The parser's word for anything that is no value.
+        "string values must be quoted, expected literal string" => {
+            "a value is missing here, or has no quotes"
+        }
+        message => message,
+    };
     let help = match message {
         "duplicate key" => Some(
             "a key or table may stand only once; tables of one kind need different names"
                 .to_owned(),
         ),
-        _ if message.contains("invalid unquoted")
-            || message.contains("string values must be quoted") =>
-        {
+        _ if message.contains("invalid unquoted") || message.contains("has no quotes") => {
             Some("texts stand in quotes: \"…\", or '…' where nothing is to be escaped".to_owned())
         }
         _ => None,
