@@ -4,6 +4,7 @@ mod discover;
 mod glob;
 mod rotation;
 mod same;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,8 @@ pub struct StreamFile {
     pub head: Fingerprint,
     /// Behind the last line end of a plain file; its size in others.
     pub last_line_end: u64,
+    /// Its first time as logged, as far as it is near its head; known once the stream is settled.
+    pub first_ns: Option<i64>,
 }
 
 /// What a file begins with: a hash of its first decoded bytes. A file that grows, moves or is compressed keeps it.
@@ -86,6 +89,7 @@ impl StreamFile {
             encoding: Encoding::Utf8,
             head: Fingerprint::default(),
             last_line_end: metadata.len(),
+            first_ns: None,
         };
         let raw = described.head(8);
         described.compression = Compression::of(&raw);

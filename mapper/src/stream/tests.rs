@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 use jobspec::plan::{FormatChoice, LogPlan};
 
 use super::*;
-use crate::segment::tests::{Folder, pack};
+use crate::segment::tests::{Folder, Marks, pack};
 
 fn log(paths: &[&str]) -> LogPlan {
     LogPlan {
@@ -257,4 +257,84 @@ fn a_file_is_described_by_its_ends() {
         assert_eq!(file.is_plain(), name == "narrow.log");
     }
     assert_eq!(describe("narrow.log").last_line_end, 16);
+}
+
+#[test]
+fn first_times_correct_the_order_of_names() {
+    let folder = Folder::new();
+    for (name, text) in [
+        ("app.log", "no time\n@40 d\n"),
+        ("app.log.1", "@10 a\n@39 z\n"),
+        ("app.log.2", "# none at all\n"),
+        ("app.log.3", "@20 b\n"),
+        ("app.log.4", ""),
+    ] {
+        write(&folder, name, text.as_bytes());
+    }
+    let plan = log(&["app.log*"]);
+    let mut found = discover("web1", folder.path(), &[(0, &plan)]);
+    let format = Marks {
+        multiline: false,
+        quotes: false,
+        wraps: false,
+    };
+    let findings = found.streams[0].settle(&format, chrono_tz::Tz::UTC, None);
+    let order = streams(&folder, &found).remove(0).1;
+    assert_eq!(
+        order,
+        [
+            "app.log.4",
+            "app.log.1",
+            "app.log.3",
+            "app.log.2",
+            "app.log"
+        ]
+    );
+    assert_eq!(findings.len(), 1);
+    let text = findings[0].to_string();
+    assert!(text.contains("begins at 1970-01-01T00:00:10Z"), "{text}");
+    let firsts: Vec<_> = found.streams[0]
+        .files
+        .iter()
+        .map(|file| file.first_ns)
+        .collect();
+    let seconds = |seconds: i64| Some(seconds * 1_000_000_000);
+    assert_eq!(firsts, [None, seconds(10), seconds(20), None, seconds(40)]);
+    // Once settled, it stays.
+    assert!(
+        found.streams[0]
+            .settle(&format, chrono_tz::Tz::UTC, None)
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_copy_under_another_name_is_read_once_if_it_has_times() {
+    let folder = Folder::new();
+    let text: String = (100..2000)
+        .map(|second| format!("@{second} entry\n"))
+        .collect();
+    write(
+        &folder,
+        "app.log",
+        format!("{text}@3000 one more\n").as_bytes(),
+    );
+    write(&folder, "app.log.1", text.as_bytes());
+    write(&folder, "app.log.2", b"@1 first\n");
+    write(&folder, "app.log.3", b"@1 first\n");
+    write(&folder, "app.log.4", b"# same\n");
+    write(&folder, "app.log.5", b"# same\n");
+    let plan = log(&["app.log*"]);
+    let mut found = discover("web1", folder.path(), &[(0, &plan)]);
+    assert!(found.findings.is_empty());
+    let format = Marks {
+        multiline: false,
+        quotes: false,
+        wraps: false,
+    };
+    let findings = found.streams[0].settle(&format, chrono_tz::Tz::UTC, None);
+    let order = streams(&folder, &found).remove(0).1;
+    assert_eq!(order, ["app.log.5", "app.log.4", "app.log.3", "app.log"]);
+    let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::Duplicate; 2]);
 }
