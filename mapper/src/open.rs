@@ -152,6 +152,8 @@ pub struct Shape {
     pub size: u64,
     /// Decoded bytes after which a file that is not plain is cut off.
     pub max_decoded_bytes: u64,
+    /// Decoded bytes that belong to the file: what a copy of it holds beyond them is not looked at.
+    pub decoded_end: u64,
 }
 
 /// The decoded bytes of one file, in order from some offset.
@@ -173,6 +175,7 @@ struct Decoded {
     decoder: Decoder,
     utf16: Option<Utf16>,
     left: u64,
+    wanted: u64,
     piece: Vec<u8>,
     text: Vec<u8>,
     served: usize,
@@ -194,6 +197,7 @@ impl Content {
                 decoder: Decoder::new(compression, Input::new(file, shape.size)),
                 utf16: Utf16::new(encoding),
                 left: shape.max_decoded_bytes,
+                wanted: shape.decoded_end,
                 piece: vec![0; PIECE_BYTES],
                 text: Vec::new(),
                 served: 0,
@@ -297,6 +301,9 @@ impl Decoded {
                         .map(|(kind, detail)| Finding::new(path, kind, detail)),
                 ),
             ),
+            Ok(count) if self.wanted <= self.left && count as u64 >= self.wanted => {
+                (self.wanted as usize, Some(None))
+            }
             Ok(count) if count as u64 > self.left => (
                 self.left as usize,
                 Some(Some(Finding::new(path, FindingKind::Capped, String::new()))),
@@ -318,6 +325,7 @@ impl Decoded {
             }
         };
         self.left -= count as u64;
+        self.wanted -= count as u64;
         match &mut self.utf16 {
             None => self.text.extend_from_slice(&self.piece[..count]),
             Some(utf16) => {

@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use jobspec::plan::LogPlan;
 
+use super::file::split;
 use super::rotation::{self, Rank};
 use super::same::{Content, compare};
 use super::{Stream, StreamFile, glob};
@@ -112,8 +113,7 @@ fn group(
         .collect();
     let mut groups: BTreeMap<BString, Vec<(Rank, StreamFile)>> = BTreeMap::new();
     for file in files {
-        let start = file.path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
-        let (folder, name) = file.path.split_at(start);
+        let (folder, name) = split(&file.path);
         let beside = |base: &[u8]| stems.contains(&[folder, base].concat());
         let name = rotation::take_apart(name, plan.rotation.as_ref(), &beside);
         let base = [folder, &name.base].concat();

@@ -9,7 +9,9 @@ use bstr::ByteSlice;
 use jobspec::plan::{FormatChoice, LogPlan};
 
 use super::*;
+use crate::open::Compression;
 use crate::segment::tests::{Folder, Marks, pack};
+use crate::tally::FindingKind;
 
 fn log(paths: &[&str]) -> LogPlan {
     LogPlan {
@@ -337,4 +339,68 @@ fn a_copy_under_another_name_is_read_once_if_it_has_times() {
     assert_eq!(order, ["app.log.5", "app.log.4", "app.log.3", "app.log"]);
     let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::Duplicate; 2]);
+}
+
+/// The whole content, and whether it could be read to its end.
+fn text_of(file: &StreamFile, offset: u64) -> Result<(Vec<u8>, bool), FindingKind> {
+    let mut content = file
+        .content(offset, u64::MAX)
+        .map_err(|finding| finding.kind)?;
+    let mut text = Vec::new();
+    let mut buffer = [0; 1000];
+    loop {
+        match content.read(&mut buffer) {
+            0 => return Ok((text, content.is_whole())),
+            count => text.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+#[test]
+fn a_rotated_file_is_found_by_its_content() {
+    let folder = Folder::new();
+    let text: Vec<u8> = (0..3000)
+        .flat_map(|line| format!("line {line}\n").into_bytes())
+        .collect();
+    let path = |name: &str| folder.path().join(name);
+    let listed = |name: &str| {
+        write(&folder, name, &text);
+        StreamFile::describe(path(name).as_os_str().as_bytes()).unwrap()
+    };
+    let whole = Ok((text[7..].to_vec(), true));
+
+    let moved = listed("moved.log");
+    fs::rename(path("moved.log"), path("moved.log.1")).unwrap();
+    assert_eq!(text_of(&moved, 7), whole);
+    write(&folder, "moved.log", b"a new file\n");
+    assert_eq!(text_of(&moved, 7), whole);
+
+    let grown = listed("grown.log");
+    let longer = [&text[..], b"more\n"].concat();
+    write(&folder, "grown.log", &longer);
+    assert_eq!(text_of(&grown, 7), whole);
+
+    let packed = listed("packed.log.1");
+    fs::remove_file(path("packed.log.1")).unwrap();
+    write(&folder, "packed.log.2.gz", &pack(&longer, 2));
+    assert_eq!(text_of(&packed, 7), whole);
+    fs::remove_file(path("packed.log.2.gz")).unwrap();
+    assert_eq!(text_of(&packed, 0), Err(FindingKind::Vanished));
+
+    let copied = listed("copied.log");
+    write(&folder, "copied.log.1", &longer);
+    write(&folder, "copied.log", b"fresh\n");
+    assert_eq!(text_of(&copied, 7), whole);
+
+    let cut = listed("cut.log");
+    fs::write(path("cut.log"), &text[..20]).unwrap();
+    assert_eq!(text_of(&cut, 7), Ok((text[7..20].to_vec(), false)));
+
+    let anew = listed("anew.log");
+    fs::write(path("anew.log"), text.repeat(2).replace(b"line", b"LINE")).unwrap();
+    assert_eq!(text_of(&anew, 7), Err(FindingKind::Vanished));
+
+    let replaced = listed("replaced.log");
+    fs::remove_file(path("replaced.log")).unwrap();
+    assert_eq!(text_of(&replaced, 0), Err(FindingKind::Vanished));
 }
