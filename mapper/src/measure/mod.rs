@@ -325,35 +325,14 @@ impl Slot {
     }
 }
 
-/// The same value, borrowed.
-pub fn lend<'a>(value: &'a Value<'_>) -> Value<'a> {
-    match value {
-        Value::Null => Value::Null,
-        Value::Bool(bool) => Value::Bool(*bool),
-        Value::Int(number) => Value::Int(*number),
-        Value::Float(number) => Value::Float(*number),
-        Value::Time(time) => Value::Time(*time),
-        Value::Level(level) => Value::Level(*level),
-        Value::Text(text) => Value::text(text),
-        Value::Json(text) => Value::Json((&**text).into()),
-        Value::List(list) => Value::List(list.iter().map(lend).collect()),
-        Value::Object(object) => Value::Object(
-            object
-                .iter()
-                .map(|(name, value)| (name.clone(), lend(value)))
-                .collect(),
-        ),
-    }
-}
-
 /// A copy that borrows nothing.
 pub fn to_owned(value: &Value<'_>) -> OwnedValue {
-    lend(value).into_owned()
+    value.borrowed().into_owned()
 }
 
 /// A text that is a number as that number, all else as it is.
 fn number_form<'a>(value: &'a Value<'_>) -> Value<'a> {
-    value.as_number().unwrap_or_else(|| lend(value))
+    value.as_number().unwrap_or_else(|| value.borrowed())
 }
 
 /// Of two values with one text the plainer is shown: the number 200 rather than the text "200".

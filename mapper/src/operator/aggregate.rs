@@ -31,14 +31,10 @@ pub struct Aggregate {
 }
 
 /// One value of a group.
-enum Group {
-    One(Expr),
-    /// Buckets that overlap: the entry is in each.
-    Sliding {
-        time: Expr,
-        width_ns: i64,
-        step_ns: i64,
-    },
+struct Group {
+    expr: Expr,
+    /// Buckets that overlap: `expr` is the time then, and the entry is in each.
+    sliding: Option<Function>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,14 +92,16 @@ impl Aggregate {
     pub fn new(plan: &AggregatePlan, range: TimeRange) -> Aggregate {
         let group = plan.group.iter().map(|named| match &named.expr {
             Expr::Call {
-                function: Function::Bucket { width_ns, step_ns },
+                function: function @ Function::Bucket { width_ns, step_ns },
                 arguments,
-            } if step_ns < width_ns && arguments.len() == 1 => Group::Sliding {
-                time: arguments[0].clone(),
-                width_ns: *width_ns,
-                step_ns: *step_ns,
+            } if step_ns < width_ns && arguments.len() == 1 => Group {
+                expr: arguments[0].clone(),
+                sliding: Some(function.clone()),
             },
-            expr => Group::One(expr.clone()),
+            expr => Group {
+                expr: expr.clone(),
+                sliding: None,
+            },
         });
         Aggregate {
             gate: Gate::new(range, plan.predicate.as_ref()),
@@ -118,56 +116,42 @@ impl Aggregate {
         }
     }
 
-    /// Whether the partial is one of this operator's.
-    pub fn accepts(&self, partial: &AggregatePartial) -> bool {
-        partial.groups.values().all(|group| {
-            group.values.len() == self.group.len() && self.measures.accepts(&group.measures)
-        })
-    }
-
-    /// Adds the entry to the group of these values and of every choice for the values to come.
-    fn add<'a>(
-        &'a self,
+    /// Adds the entry to its group, or where buckets slide to each: `values` are settled up to `index`.
+    fn add(
+        &self,
         partial: &mut AggregatePartial,
-        values: &mut Vec<Value<'a>>,
-        entry: &'a Entry<'a>,
+        values: &mut [Value<'_>],
+        index: usize,
+        entry: &Entry<'_>,
         misfits: &Misfits,
     ) {
-        let Some(group) = self.group.get(values.len()) else {
+        let is_sliding = |group: &Group| group.sliding.is_some();
+        let next = self.group[index..]
+            .iter()
+            .position(is_sliding)
+            .map(|next| index + next);
+        let sliding = next.and_then(|next| Some((next, self.group[next].sliding.as_ref()?)));
+        let Some((next, function)) = sliding else {
             return self.add_to_group(partial, values, entry, misfits);
         };
-        let length = partial.key.len();
-        match group {
-            Group::One(expr) => {
-                values.push(expr.eval(entry, misfits));
-                key::push(&mut partial.key, &values[values.len() - 1]);
-                self.add(partial, values, entry, misfits);
-                values.pop();
+        let time = match &values[next] {
+            Value::Time(time) => Some(*time),
+            Value::Text(text) => Time::parse(text),
+            _ => None,
+        };
+        let Some(time) = time else {
+            if !values[next].is_null() {
+                misfits.0.set(misfits.0.get() + 1);
+                values[next] = Value::Null;
             }
-            Group::Sliding {
-                time,
-                width_ns,
-                step_ns,
-            } => {
-                let starts = match time.eval(entry, misfits) {
-                    Value::Time(time) => bucket_starts(time.ns, *width_ns, *step_ns),
-                    _ => Vec::new(),
-                };
-                let values_of = starts.into_iter().map(|ns| Value::Time(Time::from_ns(ns)));
-                let mut choices: Vec<Value<'a>> = values_of.collect();
-                if choices.is_empty() {
-                    choices.push(Value::Null);
-                }
-                for choice in choices {
-                    key::push(&mut partial.key, &choice);
-                    values.push(choice);
-                    self.add(partial, values, entry, misfits);
-                    values.pop();
-                    partial.key.truncate(length);
-                }
-            }
+            return self.add(partial, values, next + 1, entry, misfits);
+        };
+        for start_ns in function.bucket_starts(time.ns) {
+            values[next] = Value::Time(Time::from_ns(start_ns));
+            self.add(partial, values, next + 1, entry, misfits);
         }
-        partial.key.truncate(length);
+        // As it came, for the next choice of the buckets before.
+        values[next] = Value::Time(time);
     }
 
     fn add_to_group(
@@ -178,6 +162,8 @@ impl Aggregate {
         misfits: &Misfits,
     ) {
         let AggregatePartial { groups, key, .. } = partial;
+        key.clear();
+        values.iter().for_each(|value| key::push(key, value));
         if let Some(group) = groups.get_mut(key.as_slice()) {
             for (held, value) in group.values.iter_mut().zip(values) {
                 plainer(held, value);
@@ -206,13 +192,20 @@ impl Operator for Aggregate {
     fn absorb(&self, partial: &mut AggregatePartial, entry: &Entry<'_>) {
         let misfits = Misfits::default();
         if self.gate.admits(entry, &misfits) {
-            partial.key.clear();
-            self.add(
-                partial,
-                &mut Vec::with_capacity(self.group.len()),
-                entry,
-                &misfits,
-            );
+            // Without a sliding bucket nothing here allocates, up to four values.
+            let mut few = [const { Value::Null }; 4];
+            let mut many = Vec::new();
+            let values = match self.group.len() {
+                count @ ..=4 => &mut few[..count],
+                count => {
+                    many.resize(count, Value::Null);
+                    &mut many
+                }
+            };
+            for (value, group) in values.iter_mut().zip(&self.group) {
+                *value = group.expr.eval(entry, &misfits);
+            }
+            self.add(partial, values, 0, entry, &misfits);
         }
         partial.misfits += misfits.0.get();
     }
@@ -238,6 +231,12 @@ impl Operator for Aggregate {
         }
         left.misfits = left.misfits.saturating_add(right.misfits);
         left
+    }
+
+    fn accepts(&self, partial: &AggregatePartial) -> bool {
+        partial.groups.values().all(|group| {
+            group.values.len() == self.group.len() && self.measures.accepts(&group.measures)
+        })
     }
 
     fn finish(&self, mut partial: AggregatePartial, _sources: &dyn Sources, rows: &mut dyn Rows) {
@@ -295,20 +294,4 @@ impl Operator for Aggregate {
     fn misfits(&self, partial: &AggregatePartial) -> u64 {
         partial.misfits
     }
-}
-
-/// The starts of all buckets that hold a time, first to last.
-fn bucket_starts(ns: i64, width_ns: i64, step_ns: i64) -> Vec<i64> {
-    let last = ns - ns.rem_euclid(step_ns);
-    let mut starts = Vec::new();
-    let mut start = last;
-    while ns - start < width_ns {
-        starts.push(start);
-        match start.checked_sub(step_ns) {
-            Some(before) => start = before,
-            None => break,
-        }
-    }
-    starts.reverse();
-    starts
 }

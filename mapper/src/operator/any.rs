@@ -6,21 +6,10 @@ use jobspec::plan::{OperatorKind, OperatorPlan, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregate, AggregatePartial, Operator, OutputColumn, Rows, Segment, Select, SelectPartial,
-    Sources,
+    Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Segment,
+    Select, SelectPartial, Sources,
 };
 use crate::entry::Entry;
-
-pub enum AnyOperator {
-    Aggregate(Aggregate),
-    Select(Select),
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum AnyPartial {
-    Aggregate(AggregatePartial),
-    Select(SelectPartial),
-}
 
 /// A partial that is none of the operator's: `accepts` finds it where it comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,117 +23,119 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
+/// The two enums and their dispatch, from one list: an operator and a partial of one line belong together, any others
+/// are a mismatch.
+macro_rules! operators {
+    ($($kind:ident($partial:ident),)*) => {
+        #[expect(clippy::large_enum_variant, reason = "a job has a handful of them")]
+        pub enum AnyOperator {
+            $($kind($kind),)*
+        }
+
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub enum AnyPartial {
+            $($kind($partial),)*
+        }
+
+        impl AnyOperator {
+            /// The identity of `merge`.
+            pub fn empty(&self) -> AnyPartial {
+                match self {
+                    $(AnyOperator::$kind(operator) => AnyPartial::$kind(operator.empty()),)*
+                }
+            }
+
+            /// The partial of a segment of which nothing was absorbed yet.
+            pub fn begin(&self, segment: Segment) -> AnyPartial {
+                match self {
+                    $(AnyOperator::$kind(operator) => AnyPartial::$kind(operator.begin(segment)),)*
+                }
+            }
+
+            /// Whether the partial is one of this operator's, in all its parts: to be asked of whatever was decoded.
+            pub fn accepts(&self, partial: &AnyPartial) -> bool {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => operator.accepts(partial),)*
+                    $((AnyOperator::$kind(_), _) => false,)*
+                }
+            }
+
+            pub fn absorb(&self, partial: &mut AnyPartial, entry: &Entry<'_>) -> Result<(), Mismatch> {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => {
+                        operator.absorb(partial, entry);
+                        Ok(())
+                    })*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            /// Associative and commutative.
+            pub fn merge(&self, left: AnyPartial, right: AnyPartial) -> Result<AnyPartial, Mismatch> {
+                match (self, left, right) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(left), AnyPartial::$kind(right)) => {
+                        Ok(AnyPartial::$kind(operator.merge(left, right)))
+                    })*
+                    $((AnyOperator::$kind(_), _, _) => Err(Mismatch),)*
+                }
+            }
+
+            /// All rows, in the order that DESIGN's outputs give them.
+            pub fn finish(
+                &self,
+                partial: AnyPartial,
+                sources: &dyn Sources,
+                rows: &mut dyn Rows,
+            ) -> Result<(), Mismatch> {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => {
+                        operator.finish(partial, sources, rows);
+                        Ok(())
+                    })*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            pub fn columns(&self) -> Vec<OutputColumn> {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.columns(),)*
+                }
+            }
+
+            /// Values that were of the wrong type for their place; 0 for a partial of another operator.
+            pub fn misfits(&self, partial: &AnyPartial) -> u64 {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => operator.misfits(partial),)*
+                    $((AnyOperator::$kind(_), _) => 0,)*
+                }
+            }
+        }
+    };
+}
+
+operators! {
+    Context(ContextPartial),
+    Aggregate(AggregatePartial),
+    Select(SelectPartial),
+}
+
 impl AnyOperator {
     /// The operator, or why this build cannot execute it.
     pub fn new(plan: &Plan, operator: &OperatorPlan) -> Result<AnyOperator, String> {
+        let range = plan.range;
         match &operator.kind {
+            OperatorKind::Context(kind) => Ok(AnyOperator::Context(Context::new(kind, range))),
             OperatorKind::Aggregate(kind) => {
-                Ok(AnyOperator::Aggregate(Aggregate::new(kind, plan.range)))
+                Ok(AnyOperator::Aggregate(Aggregate::new(kind, range)))
             }
-            OperatorKind::Select(kind) => Ok(AnyOperator::Select(Select::new(kind, plan.range))),
-            kind @ (OperatorKind::Context(_)
-            | OperatorKind::Session(_)
+            OperatorKind::Select(kind) => Ok(AnyOperator::Select(Select::new(kind, range))),
+            OperatorKind::Session(_)
             | OperatorKind::Sequence(_)
             | OperatorKind::Patterns(_)
-            | OperatorKind::Anomaly(_)) => Err(format!(
-                "[{}.{}] cannot be executed by this build",
-                kind.name(),
-                operator.name
-            )),
-        }
-    }
-
-    pub fn empty(&self) -> AnyPartial {
-        match self {
-            AnyOperator::Aggregate(operator) => AnyPartial::Aggregate(operator.empty()),
-            AnyOperator::Select(operator) => AnyPartial::Select(operator.empty()),
-        }
-    }
-
-    pub fn begin(&self, segment: Segment) -> AnyPartial {
-        match self {
-            AnyOperator::Aggregate(operator) => AnyPartial::Aggregate(operator.begin(segment)),
-            AnyOperator::Select(operator) => AnyPartial::Select(operator.begin(segment)),
-        }
-    }
-
-    /// Whether the partial is one of this operator's, in all its parts: to be asked of whatever was decoded.
-    pub fn accepts(&self, partial: &AnyPartial) -> bool {
-        match (self, partial) {
-            (AnyOperator::Aggregate(operator), AnyPartial::Aggregate(partial)) => {
-                operator.accepts(partial)
+            | OperatorKind::Anomaly(_) => {
+                let (kind, name) = (operator.kind.name(), &operator.name);
+                Err(format!("[{kind}.{name}] cannot be executed by this build"))
             }
-            (AnyOperator::Select(operator), AnyPartial::Select(partial)) => {
-                operator.accepts(partial)
-            }
-            (AnyOperator::Aggregate(_) | AnyOperator::Select(_), _) => false,
-        }
-    }
-
-    pub fn absorb(&self, partial: &mut AnyPartial, entry: &Entry<'_>) {
-        match (self, partial) {
-            (AnyOperator::Aggregate(operator), AnyPartial::Aggregate(partial)) => {
-                operator.absorb(partial, entry)
-            }
-            (AnyOperator::Select(operator), AnyPartial::Select(partial)) => {
-                operator.absorb(partial, entry)
-            }
-            (AnyOperator::Aggregate(_) | AnyOperator::Select(_), _) => {
-                debug_assert!(false, "{Mismatch}")
-            }
-        }
-    }
-
-    pub fn merge(&self, left: AnyPartial, right: AnyPartial) -> Result<AnyPartial, Mismatch> {
-        match (self, left, right) {
-            (
-                AnyOperator::Aggregate(operator),
-                AnyPartial::Aggregate(left),
-                AnyPartial::Aggregate(right),
-            ) => Ok(AnyPartial::Aggregate(operator.merge(left, right))),
-            (
-                AnyOperator::Select(operator),
-                AnyPartial::Select(left),
-                AnyPartial::Select(right),
-            ) => Ok(AnyPartial::Select(operator.merge(left, right))),
-            (AnyOperator::Aggregate(_) | AnyOperator::Select(_), _, _) => Err(Mismatch),
-        }
-    }
-
-    pub fn finish(
-        &self,
-        partial: AnyPartial,
-        sources: &dyn Sources,
-        rows: &mut dyn Rows,
-    ) -> Result<(), Mismatch> {
-        match (self, partial) {
-            (AnyOperator::Aggregate(operator), AnyPartial::Aggregate(partial)) => {
-                operator.finish(partial, sources, rows);
-            }
-            (AnyOperator::Select(operator), AnyPartial::Select(partial)) => {
-                operator.finish(partial, sources, rows);
-            }
-            (AnyOperator::Aggregate(_) | AnyOperator::Select(_), _) => return Err(Mismatch),
-        }
-        Ok(())
-    }
-
-    pub fn columns(&self) -> Vec<OutputColumn> {
-        match self {
-            AnyOperator::Aggregate(operator) => operator.columns(),
-            AnyOperator::Select(operator) => operator.columns(),
-        }
-    }
-
-    pub fn misfits(&self, partial: &AnyPartial) -> u64 {
-        match (self, partial) {
-            (AnyOperator::Aggregate(operator), AnyPartial::Aggregate(partial)) => {
-                operator.misfits(partial)
-            }
-            (AnyOperator::Select(operator), AnyPartial::Select(partial)) => {
-                operator.misfits(partial)
-            }
-            (AnyOperator::Aggregate(_) | AnyOperator::Select(_), _) => 0,
         }
     }
 }

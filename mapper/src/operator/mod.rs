@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod any;
+mod context;
 mod gate;
 mod key;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod select;
 
 pub use self::aggregate::{Aggregate, AggregatePartial};
 pub use self::any::{AnyOperator, AnyPartial, Mismatch};
+pub use self::context::{Context, ContextPartial};
 pub use self::select::{Select, SelectPartial};
 
 use jobspec::value::OwnedValue;
@@ -42,6 +44,9 @@ pub trait Operator: Sync {
     /// Associative and commutative: an operator that joins neighbours knows its segments, and joins two pieces when
     /// what lies between them has come.
     fn merge(&self, left: Self::Partial, right: Self::Partial) -> Self::Partial;
+
+    /// Whether a partial is one of this operator's, in all its parts: whatever was decoded is asked before it is merged.
+    fn accepts(&self, partial: &Self::Partial) -> bool;
 
     /// All rows, in the order that DESIGN's outputs give them.
     fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);

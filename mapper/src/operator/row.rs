@@ -6,8 +6,6 @@ use jobspec::expr::{Column, FieldId, Row};
 use jobspec::plan::Order;
 use jobspec::value::{OwnedValue, Time, Value};
 
-use crate::measure::lend;
-
 /// A group's values, then its measures.
 pub struct InnerRow<'a>(pub &'a [OwnedValue]);
 
@@ -22,7 +20,9 @@ impl Row for InnerRow<'_> {
     }
 
     fn output(&self, index: u16) -> Value<'_> {
-        self.0.get(usize::from(index)).map_or(Value::Null, lend)
+        self.0
+            .get(usize::from(index))
+            .map_or(Value::Null, Value::borrowed)
     }
 }
 

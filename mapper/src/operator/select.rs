@@ -56,19 +56,6 @@ impl Select {
         }
     }
 
-    /// Whether the partial is one of this operator's.
-    pub fn accepts(&self, partial: &SelectPartial) -> bool {
-        partial.sorted <= partial.rows.len()
-            && partial.rows.iter().all(|row| {
-                row.order.len() == self.order.len()
-                    && match (&row.body, &self.columns) {
-                        (Body::Columns(values), Some(columns)) => values.len() == columns.len(),
-                        (Body::Entry(_), None) => true,
-                        (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
-                    }
-            })
-    }
-
     fn compare(&self, left: (&[OwnedValue], &Place), right: (&[OwnedValue], &Place)) -> Ordering {
         compare(&self.order, left.0, right.0).then_with(|| left.1.cmp(right.1))
     }
@@ -145,6 +132,18 @@ impl Operator for Select {
         left.misfits = left.misfits.saturating_add(right.misfits);
         self.settle(&mut left);
         left
+    }
+
+    fn accepts(&self, partial: &SelectPartial) -> bool {
+        partial.sorted <= partial.rows.len()
+            && partial.rows.iter().all(|row| {
+                row.order.len() == self.order.len()
+                    && match (&row.body, &self.columns) {
+                        (Body::Columns(values), Some(columns)) => values.len() == columns.len(),
+                        (Body::Entry(_), None) => true,
+                        (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
+                    }
+            })
     }
 
     fn finish(&self, mut partial: SelectPartial, sources: &dyn Sources, rows: &mut dyn Rows) {

@@ -34,6 +34,9 @@ enum What {
     Last,
 }
 
+/// The values as they are shown, and the entries.
+type Group<'a> = (Vec<Cell>, Vec<&'a Event>);
+
 pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
     let (predicate, admits) = predicate(random);
     let range = range(random);
@@ -77,7 +80,7 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
         })
         .collect();
 
-    let mut groups: BTreeMap<Vec<Option<String>>, (Vec<Cell>, Vec<&Event>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Option<String>>, Group> = BTreeMap::new();
     if by.is_empty() {
         groups.insert(Vec::new(), (Vec::new(), Vec::new()));
     }
@@ -101,7 +104,7 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
 
     // Rows by their group, then by the order that is asked for: a stable sort keeps the first as tie-break.
     let at_least = random.one_in(3).then(|| random.below(4) as u64);
-    let mut rows: Vec<(Vec<Cell>, Vec<&Event>)> = groups.into_values().collect();
+    let mut rows: Vec<Group> = groups.into_values().collect();
     rows.retain(|row| at_least.is_none_or(|least| row.1.len() as u64 >= least));
     rows.sort_by(|left, right| {
         let pairs = left.0.iter().zip(&right.0);
@@ -117,8 +120,7 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
         Some(What::Count) if descending => rows.sort_by_key(|row| std::cmp::Reverse(row.1.len())),
         Some(What::Count) => rows.sort_by_key(|row| row.1.len()),
         Some(_) => rows.sort_by(|left, right| {
-            let greatest =
-                |row: &[&Event]| cells(row, TOOK).max_by(|left, right| compare(left, right));
+            let greatest = |row: &[&Event]| cells(row, TOOK).max_by(compare);
             match (greatest(&left.1), greatest(&right.1)) {
                 (Some(left), Some(right)) if descending => compare(&right, &left),
                 (Some(left), Some(right)) => compare(&left, &right),
@@ -218,7 +220,7 @@ fn group_cells(by: &[By], event: &Event) -> Vec<Vec<Cell>> {
             .flat_map(|group: &Vec<Cell>| {
                 choices
                     .iter()
-                    .map(move |choice| [&group[..], &[choice.clone()]].concat())
+                    .map(move |choice| [&group[..], std::slice::from_ref(choice)].concat())
             })
             .collect();
     }
@@ -358,7 +360,7 @@ fn exact_quotient(numbers: &[f64], divisor: i128) -> String {
     let dividend = sum.unsigned_abs() << 20;
     let divisor = divisor.unsigned_abs();
     // What the division leaves over is kept as a last bit, so that half a unit is not taken for a tie.
-    let quotient = dividend / divisor | u128::from(dividend % divisor != 0);
+    let quotient = (dividend / divisor) | u128::from(!dividend.is_multiple_of(divisor));
     let magnitude = quotient as f64 / unit / 2_f64.powi(20);
     Cell::Float(if sum < 0 { -magnitude } else { magnitude }).json()
 }

@@ -221,7 +221,7 @@ impl Corpus {
                     Cell::Int(_) | Cell::Float(_) => '#',
                     Cell::Text(_) | Cell::Time(_) => '"',
                 };
-                write!(raw, "{name}\x01{kind}{}\n", cell.text().unwrap_or_default()).unwrap();
+                writeln!(raw, "{name}\x01{kind}{}", cell.text().unwrap_or_default()).unwrap();
             }
             events.push(Event {
                 place: Place {

@@ -5,6 +5,7 @@
 //! for byte. A seed that fails is printed.
 
 mod aggregate;
+mod context;
 mod corpus;
 mod select;
 
@@ -26,6 +27,11 @@ struct Case {
 }
 
 #[test]
+fn context() {
+    obeys("context", context::case);
+}
+
+#[test]
 fn aggregate() {
     obeys("aggregate", aggregate::case);
 }
@@ -38,6 +44,7 @@ fn select() {
 /// The test above that holds an operator to its laws: a new operator does not compile without one.
 fn test_of(operator: &AnyOperator) -> &'static str {
     match operator {
+        AnyOperator::Context(_) => "context",
         AnyOperator::Aggregate(_) => "aggregate",
         AnyOperator::Select(_) => "select",
     }
@@ -166,7 +173,11 @@ fn absorbed(
                     break;
                 }
             }
-            corpus.with_entry(event, |entry| operator.absorb(&mut partial, entry));
+            corpus.with_entry(event, |entry| {
+                operator
+                    .absorb(&mut partial, entry)
+                    .expect("a partial of this operator");
+            });
         }
         partials.push(partial);
     }

@@ -1,0 +1,292 @@
+//! What is kept of a run of a stream's entries: those that a window covers; of the others the head, as far as a match
+//! before the run could reach, and the tail, as far as one after it could.
+//!
+//! The reach of a duration is the unbroken run of entries whose times lie within it. The times of any such run lie
+//! within twice the duration of each other: so far go head and tail, whatever the time of the match will be.
+
+use std::collections::BTreeSet;
+
+use jobspec::plan::Reach;
+use serde::{Deserialize, Serialize};
+
+use super::Reaches;
+use crate::record::EntryRecord;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Piece {
+    /// Its segments, both inclusive.
+    pub first: u32,
+    pub last: u32,
+    /// Entries of the run, kept or not.
+    pub count: u64,
+    /// Entries of the head, and of the tail; they may overlap.
+    pub head: u64,
+    pub tail: u64,
+    /// In order.
+    pub kept: Vec<Kept>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Place in the run, from 0.
+    pub ordinal: u64,
+    pub is_match: bool,
+    /// By the window of a match of this run; a match covers itself.
+    pub is_covered: bool,
+    pub record: EntryRecord,
+}
+
+impl Kept {
+    pub fn time_ns(&self) -> Option<i64> {
+        self.record.time().map(|time| time.ns)
+    }
+}
+
+impl Piece {
+    pub fn is_sound(&self) -> bool {
+        self.first <= self.last
+            && self.head <= self.count
+            && self.tail <= self.count
+            && self.count <= 1 << 60
+            && self
+                .kept
+                .is_sorted_by(|left, right| left.ordinal < right.ordinal)
+            && self
+                .kept
+                .last()
+                .is_none_or(|last| last.ordinal < self.count)
+    }
+
+    /// The covered entries, window by window.
+    pub fn windows(&self) -> impl Iterator<Item = &[Kept]> {
+        let runs = self.kept.chunk_by(|left, right| {
+            left.is_covered == right.is_covered && left.ordinal + 1 == right.ordinal
+        });
+        runs.filter(|run| run[0].is_covered)
+    }
+
+    /// Joins the run that comes next.
+    pub fn join(&mut self, mut right: Piece, reach: Reaches) {
+        self.cover_across(&mut right, reach);
+        let head = match self.head == self.count {
+            true => self.count + right.head_after(self, reach.after),
+            false => self.head,
+        };
+        let tail = match right.tail == right.count {
+            true => right.count + self.tail_before(&right, reach.before),
+            false => right.tail,
+        };
+        let shift = self.count;
+        let count = shift.saturating_add(right.count);
+        let stays =
+            |kept: &Kept| kept.is_covered || kept.ordinal < head || kept.ordinal >= count - tail;
+        // Only the old tail and the old head can hold what is needed no longer.
+        let old_tail = self
+            .kept
+            .partition_point(|kept| kept.ordinal < shift - self.tail);
+        let tail_entries = self.kept.split_off(old_tail);
+        self.kept.extend(tail_entries.into_iter().filter(stays));
+        for kept in &mut right.kept {
+            kept.ordinal = kept.ordinal.saturating_add(shift);
+        }
+        let old_head = shift.saturating_add(right.head);
+        let right_entries = right.kept.into_iter();
+        self.kept
+            .extend(right_entries.filter(|kept| kept.ordinal >= old_head || stays(kept)));
+        (self.count, self.head, self.tail, self.last) = (count, head, tail, right.last);
+    }
+
+    /// Covers what the matches of either run reach in the other.
+    fn cover_across(&mut self, right: &mut Piece, reach: Reaches) {
+        let from_left = Alive::of(self.near_end(), reach.after);
+        let from_right = Alive::of(right.near_start(), reach.before);
+        let count = self.count;
+        let back = self.kept.iter_mut().rev().zip(1..);
+        from_right.cover(
+            back.take_while(|(kept, back)| kept.ordinal + back == count)
+                .map(|(kept, _)| kept),
+        );
+        let forth = right.kept.iter_mut().zip(0..);
+        from_left.cover(
+            forth
+                .take_while(|(kept, at)| kept.ordinal == *at)
+                .map(|(kept, _)| kept),
+        );
+    }
+
+    /// The kept entries at the start of the run, without a hole.
+    fn near_start(&self) -> impl Iterator<Item = &Kept> {
+        let kept = self.kept.iter().zip(0..);
+        kept.take_while(|(kept, at)| kept.ordinal == *at)
+            .map(|(kept, _)| kept)
+    }
+
+    /// The same from the end backwards.
+    fn near_end(&self) -> impl Iterator<Item = &Kept> {
+        let kept = self.kept.iter().rev().zip(1..);
+        kept.take_while(|(kept, back)| kept.ordinal + back == self.count)
+            .map(|(kept, _)| kept)
+    }
+
+    /// How many entries of this run belong to the head that all of `left` is.
+    fn head_after(&self, left: &Piece, reach: Reach) -> u64 {
+        match reach {
+            Reach::Entries(most) => u64::from(most).saturating_sub(left.count).min(self.count),
+            Reach::DurationNs(duration_ns) => {
+                further(left.near_start(), self.near_start(), duration_ns)
+            }
+        }
+    }
+
+    /// How many entries of this run belong to the tail that all of `right` is.
+    fn tail_before(&self, right: &Piece, reach: Reach) -> u64 {
+        match reach {
+            Reach::Entries(most) => u64::from(most).saturating_sub(right.count).min(self.count),
+            Reach::DurationNs(duration_ns) => {
+                further(right.near_end(), self.near_end(), duration_ns)
+            }
+        }
+    }
+}
+
+/// How many of `more`, after all of `known`, still lie within twice the duration of each other.
+fn further<'a>(
+    known: impl Iterator<Item = &'a Kept>,
+    more: impl Iterator<Item = &'a Kept>,
+    duration_ns: i64,
+) -> u64 {
+    let mut spread = Spread::default();
+    known
+        .filter_map(Kept::time_ns)
+        .for_each(|ns| spread.add(ns));
+    let within = more.take_while(|kept| {
+        kept.time_ns().is_some_and(|ns| {
+            spread.add(ns);
+            spread.is_within(duration_ns)
+        })
+    });
+    within.count() as u64
+}
+
+/// The least and the greatest of some times.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread(Option<(i64, i64)>);
+
+impl Spread {
+    pub fn add(&mut self, ns: i64) {
+        let (least, greatest) = self.0.unwrap_or((ns, ns));
+        self.0 = Some((least.min(ns), greatest.max(ns)));
+    }
+
+    /// Whether some time could have all of them within the duration.
+    pub fn is_within(&self, duration_ns: i64) -> bool {
+        self.0.is_none_or(|(least, greatest)| {
+            greatest.saturating_sub(least) <= duration_ns.saturating_mul(2)
+        })
+    }
+
+    fn is_near(&self, ns: i64, duration_ns: i64) -> bool {
+        self.0.is_none_or(|(least, greatest)| {
+            greatest.saturating_sub(ns) <= duration_ns && ns.saturating_sub(least) <= duration_ns
+        })
+    }
+}
+
+/// Matches whose reach goes on across the border of their run.
+enum Alive {
+    /// So many entries of the other run.
+    Entries(u64),
+    /// The times of the matches whose unbroken run goes up to the border.
+    Times(Times),
+}
+
+impl Alive {
+    /// Of the entries from the border on.
+    fn of<'a>(entries: impl Iterator<Item = &'a Kept>, reach: Reach) -> Alive {
+        match reach {
+            Reach::Entries(most) => {
+                let distance = entries.take(most as usize).position(|kept| kept.is_match);
+                Alive::Entries(distance.map_or(0, |distance| u64::from(most) - distance as u64))
+            }
+            Reach::DurationNs(duration_ns) => {
+                let mut times = Times::new(duration_ns);
+                let mut between = Spread::default();
+                for kept in entries {
+                    let Some(ns) = kept.time_ns().filter(|_| between.is_within(duration_ns)) else {
+                        break;
+                    };
+                    if kept.is_match && between.is_near(ns, duration_ns) {
+                        times.insert(ns);
+                    }
+                    between.add(ns);
+                }
+                Alive::Times(times)
+            }
+        }
+    }
+
+    /// Covers the entries from the border on, as far as it goes.
+    fn cover<'a>(self, entries: impl Iterator<Item = &'a mut Kept>) {
+        match self {
+            Alive::Entries(most) => entries
+                .take(usize::try_from(most).unwrap_or(usize::MAX))
+                .for_each(|kept| kept.is_covered = true),
+            Alive::Times(mut times) => {
+                for kept in entries {
+                    if times.is_empty() || !times.pass(kept.time_ns()) {
+                        break;
+                    }
+                    kept.is_covered = true;
+                }
+            }
+        }
+    }
+}
+
+/// The times of matches whose runs are unbroken so far.
+#[derive(Clone, Debug)]
+pub struct Times {
+    duration_ns: i64,
+    times: BTreeSet<i64>,
+}
+
+impl Times {
+    pub fn new(duration_ns: i64) -> Times {
+        Times {
+            duration_ns,
+            times: BTreeSet::new(),
+        }
+    }
+
+    pub fn insert(&mut self, ns: i64) {
+        self.times.insert(ns);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// The next entry of the run: breaks the runs that it is too far from, and all of them where it has no time. Whether
+    /// any goes on.
+    pub fn pass(&mut self, time_ns: Option<i64>) -> bool {
+        let Some(ns) = time_ns else {
+            self.times.clear();
+            return false;
+        };
+        while self
+            .times
+            .first()
+            .is_some_and(|first| ns.saturating_sub(*first) > self.duration_ns)
+        {
+            self.times.pop_first();
+        }
+        while self
+            .times
+            .last()
+            .is_some_and(|last| last.saturating_sub(ns) > self.duration_ns)
+        {
+            self.times.pop_last();
+        }
+        !self.times.is_empty()
+    }
+}
