@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono_tz::Tz;
 use jobspec::plan::{LogPlan, Plan};
 
 use crate::format::{self, Format, Wanted};
@@ -18,7 +19,7 @@ use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::message::{
     BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, Start, Usage,
 };
-use crate::operator::{AnyOperator, AnyPartial};
+use crate::operator::{AnyOperator, AnyPartial, Segment};
 use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
 use crate::stream::{self, Stream};
@@ -158,7 +159,7 @@ struct Source<'a> {
     planned: &'a PlannedStream,
     log: &'a LogPlan,
     format: Box<dyn Format>,
-    timezone: chrono_tz::Tz,
+    timezone: Tz,
     line_counts: Option<LineCounts>,
     /// The operators that read its log, by index.
     operators: Vec<usize>,
@@ -216,10 +217,22 @@ fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), 
             line_counts: source.line_counts.as_ref(),
             pace: None,
         };
+        let stream = &source.planned.stream;
+        let segment = Segment {
+            host: start.host_index,
+            log: stream.log,
+            stream: work.stream,
+            index: work.segment,
+        };
         let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
-        let tally = segment::read(&source.planned.stream, cut, &context, &mut |entry| {
+        for &operator in &source.operators {
+            partials[operator] = operators[operator].begin(segment);
+        }
+        let tally = segment::read(stream, cut, &context, &mut |entry| {
             for &operator in &source.operators {
-                operators[operator].absorb(&mut partials[operator], entry);
+                operators[operator]
+                    .absorb(&mut partials[operator], entry)
+                    .expect("it was begun by this very operator");
             }
         });
         scanned_bytes.fetch_add(tally.total().bytes, Ordering::Relaxed);
@@ -267,21 +280,32 @@ fn find(start: &Start) -> Result<Manifest, Error> {
         ));
     }
     let found = stream::discover(&start.host, Path::new(""), &logs);
-    let streams = found.streams.into_iter().map(|stream| {
+    let mut manifest = Manifest {
+        streams: Vec::new(),
+        findings: found.findings,
+    };
+    for mut stream in found.streams {
         let log = &plan.logs[usize::from(stream.log)];
         let chosen = format::choose(log.format, log, &plan.formats, &stream.head());
-        let cuts = segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes);
-        PlannedStream {
+        let findings = stream.settle(&*chosen.format, timezone(plan, log)?, log.year);
+        manifest
+            .findings
+            .extend(findings.into_iter().map(|finding| (stream.log, finding)));
+        manifest.streams.push(PlannedStream {
             format: chosen.format.name().to_owned(),
             why: chosen.why,
-            cuts,
+            cuts: segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes),
             stream,
-        }
-    });
-    Ok(Manifest {
-        streams: streams.collect(),
-        findings: found.findings,
-    })
+        });
+    }
+    Ok(manifest)
+}
+
+/// Of timestamps that carry none.
+fn timezone(plan: &Plan, log: &LogPlan) -> Result<Tz, Error> {
+    let name = log.timezone.as_ref().unwrap_or(&plan.timezone);
+    name.parse()
+        .map_err(|_| Error::Other(format!("unknown timezone {name}")))
 }
 
 fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, Error> {
@@ -293,10 +317,6 @@ fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, 
             stream.log
         ))
     })?;
-    let timezone = log.timezone.as_ref().unwrap_or(&plan.timezone);
-    let timezone = timezone
-        .parse()
-        .map_err(|_| Error::Other(format!("unknown timezone {timezone}")))?;
     let operators = plan.operators.iter().enumerate();
     let operators = operators
         .filter(|(_, operator)| operator.logs.contains(&stream.log))
@@ -305,7 +325,7 @@ fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, 
         planned,
         log,
         format: format::choose(log.format, log, &plan.formats, &stream.head()).format,
-        timezone,
+        timezone: timezone(plan, log)?,
         line_counts: plan.line_numbers.then(LineCounts::default),
         operators: operators.collect(),
     })
