@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// Mistakes printed before "and N more".
 const PRINTED: usize = 100;
 /// Mistakes kept: a file that is no job at all has one a line.
+#[cfg(feature = "language")]
 pub(crate) const KEPT: usize = 10_000;
 /// Columns of a source line that are shown.
 const WIDTH: usize = 120;
@@ -237,6 +238,7 @@ fn excerpt(text: &str, place: &Place) -> (String, String) {
 }
 
 /// The candidate that a word was probably meant to be.
+#[cfg(feature = "language")]
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -355,6 +357,7 @@ mod tests {
         assert!(shown.ends_with("and 157 more\n"), "{shown}");
     }
 
+    #[cfg(feature = "language")]
     #[test]
     fn the_nearest_word_is_near() {
         assert_eq!(nearest("wher", ["where", "when"]), Some("where"));

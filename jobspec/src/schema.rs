@@ -139,3 +139,169 @@ fn object<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::language::check;
+    use crate::table::{self, Node, Written};
+
+    fn json(node: &Node) -> Value {
+        match &node.value {
+            Written::Text(text) | Written::Date(text) => json!(text),
+            Written::Integer(number) => json!(number),
+            Written::Float(number) => json!(number),
+            Written::Bool(bool) => json!(bool),
+            Written::List(list) => list.iter().map(json).collect(),
+            Written::Table(table) => {
+                let pairs = table
+                    .entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), json(&entry.node)));
+                Value::Object(pairs.collect())
+            }
+        }
+    }
+
+    fn jobs(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../testdata")
+            .join(folder);
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        });
+        files
+    }
+
+    /// What the check refuses the schema refuses too, and the other way round but for what only a regex says.
+    #[test]
+    fn the_schema_and_the_check_agree() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let mut refused = 0;
+        for path in jobs("broken").into_iter().chain(jobs("design")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut mistakes = Vec::new();
+            let node = table::read(&text, 0, &mut mistakes);
+            if !mistakes.is_empty() {
+                continue;
+            }
+            check(&node, &JOB_FILE, &mut |mistake| mistakes.push(mistake));
+            let errors: Vec<String> = validator
+                .iter_errors(&json(&node))
+                .map(|error| error.to_string())
+                .filter(|error| !error.contains("does not match"))
+                .collect();
+            assert_eq!(
+                mistakes.is_empty(),
+                errors.is_empty(),
+                "{}: {mistakes:?} {errors:?}",
+                path.display()
+            );
+            refused += usize::from(!mistakes.is_empty());
+        }
+        assert!(refused >= 20, "only {refused} jobs were refused");
+    }
+
+    #[test]
+    fn the_example_is_valid() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        for path in jobs("design") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let node = table::read(&text, 0, &mut Vec::new());
+            let errors: Vec<_> = validator
+                .iter_errors(&json(&node))
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+    }
+
+    /// No table lets an unknown key through, and every key says what it means.
+    #[test]
+    fn every_table_is_closed_and_described() {
+        let mut open = vec![schema()];
+        let mut tables = 0;
+        while let Some(value) = open.pop() {
+            if value.get("type") == Some(&json!("object")) {
+                tables += 1;
+                assert_eq!(value["additionalProperties"], json!(false), "{value}");
+            }
+            for property in value
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(Map::values)
+            {
+                assert!(
+                    property["description"]
+                        .as_str()
+                        .is_some_and(|text| text.len() > 5),
+                    "{property}"
+                );
+            }
+            match value {
+                Value::Object(object) => open.extend(object.into_values()),
+                Value::Array(array) => open.extend(array),
+                _ => {}
+            }
+        }
+        assert!(tables > 30, "{tables}");
+    }
+
+    #[test]
+    fn texts_in_units_match_their_regex() {
+        use crate::units;
+        let matches = |form: Form, text: &str| {
+            regex::Regex::new(form.schema_pattern().unwrap())
+                .unwrap()
+                .is_match(text)
+        };
+        for text in ["90s", "1h30m", "500ms", "3µs", "7d", "2w"] {
+            assert!(
+                units::duration(text).is_ok() && matches(Form::Duration, text),
+                "{text}"
+            );
+            assert!(
+                matches(Form::Disorder, text) && matches(Form::Clock, &format!("+{text}")),
+                "{text}"
+            );
+        }
+        for text in ["", "5", "5 m", "-5s", "1.5h", "5x"] {
+            assert!(
+                units::duration(text).is_err() && !matches(Form::Duration, text),
+                "{text}"
+            );
+        }
+        for text in ["256MiB", "1GB", "1 kB", "5B", "2TiB", "1PB", "7KB"] {
+            assert!(
+                units::size(text).is_ok() && matches(Form::Size, text),
+                "{text}"
+            );
+            assert!(
+                units::rate(&format!("{text}/s")).is_ok()
+                    && matches(Form::Rate, &format!("{text}/s")),
+                "{text}"
+            );
+        }
+        for text in ["5mb", "1.5GB", "MB", "5"] {
+            assert!(
+                units::size(text).is_err() && !matches(Form::Size, text),
+                "{text}"
+            );
+        }
+        for text in ["3", "2..5", "5.."] {
+            assert!(
+                units::times(text).is_some() && matches(Form::Times, text),
+                "{text}"
+            );
+        }
+        assert!(units::percent("99.5%").is_ok() && matches(Form::Percent, "99.5%"));
+    }
+}

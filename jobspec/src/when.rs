@@ -136,10 +136,10 @@ pub fn in_zone(local: NaiveDateTime, zone: Tz) -> Result<i64, String> {
         return Err("a time that never was in this timezone".to_owned());
     };
     // The last minute's step went past the end of the gap; gaps end on whole seconds.
-    if let Some(whole) = chrono::Timelike::with_nanosecond(&first, 0) {
-        if earliest(whole).is_some() {
-            first = whole;
-        }
+    if let Some(whole) = chrono::Timelike::with_nanosecond(&first, 0)
+        && earliest(whole).is_some()
+    {
+        first = whole;
     }
     for _ in 0..60 {
         match first.checked_sub_signed(TimeDelta::seconds(1)) {

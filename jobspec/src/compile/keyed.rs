@@ -39,13 +39,13 @@ impl Compiler<'_> {
         let mut names = HashSet::new();
         let mut steps = Vec::new();
         for step in &views {
-            if let Some(name) = step.written("name") {
-                if !names.insert(name.value.clone()) {
-                    self.mistake(
-                        &name.place,
-                        format!("the step `{}` is there twice", shortened(&name.value)),
-                    );
-                }
+            if let Some(name) = step.written("name")
+                && !names.insert(name.value.clone())
+            {
+                self.mistake(
+                    &name.place,
+                    format!("the step `{}` is there twice", shortened(&name.value)),
+                );
             }
             steps.push(self.step(*step, key.len(), tightest));
         }
@@ -78,14 +78,14 @@ impl Compiler<'_> {
                 &entry.key_place,
                 "`times` beside `absent`: a step that must not come is not counted",
             );
-        } else if let (Some((min, max)), true) = (times, tightest) {
-            if max != Some(min) {
-                self.mistake_with(
-                    view.place_of("times"),
-                    "`pick = \"tightest\"` needs an exact number of times",
-                    "as in times = 5",
-                );
-            }
+        } else if let (Some((min, max)), true) = (times, tightest)
+            && max != Some(min)
+        {
+            self.mistake_with(
+                view.place_of("times"),
+                "`pick = \"tightest\"` needs an exact number of times",
+                "as in times = 5",
+            );
         }
         let key = view.pairs("by").map(|pairs| {
             if pairs.len() != key_parts {

@@ -59,16 +59,16 @@ impl Compiler<'_> {
                 "`pattern` beside `base`: a format has its own pattern or varies a built-in one",
             );
         }
-        if let (Some(multiline), Some(base)) = (view.entry("multiline"), base) {
-            if !matches!(base, FormatName::Plain | FormatName::Raw) {
-                self.mistake(
-                    &multiline.key_place,
-                    format!(
-                        "an entry of {} is one line each, so `multiline` has no meaning",
-                        base.name()
-                    ),
-                );
-            }
+        if let (Some(multiline), Some(base)) = (view.entry("multiline"), base)
+            && !matches!(base, FormatName::Plain | FormatName::Raw)
+        {
+            self.mistake(
+                &multiline.key_place,
+                format!(
+                    "an entry of {} is one line each, so `multiline` has no meaning",
+                    base.name()
+                ),
+            );
         }
 
         let groups: Option<Vec<String>> = pattern.as_ref().map(|pattern| {
@@ -79,14 +79,14 @@ impl Compiler<'_> {
                 .map(str::to_owned)
                 .collect()
         });
-        if let (Some(groups), Some(text)) = (&groups, view.written("pattern")) {
-            if groups.is_empty() {
-                self.mistake_with(
-                    &text.place,
-                    "the pattern has no named group, so no field",
-                    "as in (?<level>\\w+)",
-                );
-            }
+        if let (Some(groups), Some(text)) = (&groups, view.written("pattern"))
+            && groups.is_empty()
+        {
+            self.mistake_with(
+                &text.place,
+                "the pattern has no named group, so no field",
+                "as in (?<level>\\w+)",
+            );
         }
         for key in ["time_key", "level_key", "message_key"] {
             if view.entry(key).is_some()
@@ -163,15 +163,15 @@ impl Compiler<'_> {
         };
         let mut types = Vec::new();
         for pair in pairs {
-            if let Some(groups) = groups {
-                if !groups.contains(&pair.name) {
-                    self.unknown(
-                        &pair.name_place,
-                        "group",
-                        &pair.name,
-                        groups.iter().map(String::as_str),
-                    );
-                }
+            if let Some(groups) = groups
+                && !groups.contains(&pair.name)
+            {
+                self.unknown(
+                    &pair.name_place,
+                    "group",
+                    &pair.name,
+                    groups.iter().map(String::as_str),
+                );
             }
             let kind = match pair.text.value.as_str() {
                 "number" => FieldType::Number,
@@ -245,18 +245,18 @@ impl Compiler<'_> {
             .map(|(_, host)| host)
             .collect();
         hosts.sort_by(|left, right| left.name.as_bytes().cmp(right.name.as_bytes()));
-        if let (true, Some(kept)) = (hosts.is_empty(), &placed.kept) {
-            if !kept.is_empty() {
-                let text = self
-                    .texts
-                    .iter()
-                    .position(|text| text.name == "--host")
-                    .unwrap_or(0);
-                self.mistake(
-                    &Place::new(text as u32, 0..usize::MAX),
-                    "no host that it keeps holds a log of the job",
-                );
-            }
+        if let (true, Some(kept)) = (hosts.is_empty(), &placed.kept)
+            && !kept.is_empty()
+        {
+            let text = self
+                .texts
+                .iter()
+                .position(|text| text.name == "--host")
+                .unwrap_or(0);
+            self.mistake(
+                &Place::new(text as u32, 0..usize::MAX),
+                "no host that it keeps holds a log of the job",
+            );
         }
         (logs, hosts)
     }
@@ -383,10 +383,10 @@ impl Compiler<'_> {
             fields: &mut self.fields,
             timezone: self.zone.name(),
         };
-        if name.split('.').all(is_part) {
-            if let Ok(field) = parse::field(&format!("fields.{name}"), &mut scope) {
-                return Some(field);
-            }
+        if name.split('.').all(is_part)
+            && let Ok(field) = parse::field(&format!("fields.{name}"), &mut scope)
+        {
+            return Some(field);
         }
         self.mistake_with(
             place,

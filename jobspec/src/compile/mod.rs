@@ -239,10 +239,10 @@ impl<'a> Compiler<'a> {
     /// `[job]`: the name, the range, and the timezone that everything after it needs.
     fn head(&mut self, view: View<'_>, file: &str) -> (String, TimeRange) {
         let job = view.table("job");
-        if let Some(zone) = job.and_then(|job| job.written("timezone")) {
-            if let Some(zone) = self.timezone(&zone) {
-                self.zone = zone;
-            }
+        if let Some(zone) = job.and_then(|job| job.written("timezone"))
+            && let Some(zone) = self.timezone(&zone)
+        {
+            self.zone = zone;
         }
         let name = match job.and_then(|job| job.written("name")) {
             None => name_of_file(file),
@@ -284,15 +284,15 @@ impl<'a> Compiler<'a> {
             }
         };
         let (from, to) = (moment("from"), moment("to"));
-        if let (Some((from_ns, _)), Some((to_ns, place))) = (&from, &to) {
-            if from_ns >= to_ns {
-                let [from, to] = [*from_ns, *to_ns].map(crate::value::Time::from_ns);
-                self.mistake_with(
-                    place,
-                    format!("`to` ({to}) is not after `from` ({from})"),
-                    "the range is half-open: from the first moment up to, not including, the last",
-                );
-            }
+        if let (Some((from_ns, _)), Some((to_ns, place))) = (&from, &to)
+            && from_ns >= to_ns
+        {
+            let [from, to] = [*from_ns, *to_ns].map(crate::value::Time::from_ns);
+            self.mistake_with(
+                place,
+                format!("`to` ({to}) is not after `from` ({from})"),
+                "the range is half-open: from the first moment up to, not including, the last",
+            );
         }
         TimeRange {
             from_ns: from.map(|(ns, _)| ns),

@@ -49,18 +49,17 @@ impl Compiler<'_> {
 
     fn smtp(&mut self, view: View<'_>) -> Option<NotifySpec> {
         let server = view.written("server");
-        if let Some(server) = &server {
-            if let Err(message) =
+        if let Some(server) = &server
+            && let Err(message) =
                 crate::names::Target::parse(&server.value).and_then(|target| match target.user {
                     Some(_) => Err("the account stands in `user`".to_owned()),
                     None => Ok(()),
                 })
-            {
-                self.mistake(
-                    &server.place,
-                    format!("`{}`: {message}", shortened(&server.value)),
-                );
-            }
+        {
+            self.mistake(
+                &server.place,
+                format!("`{}`: {message}", shortened(&server.value)),
+            );
         }
         let to = view.texts("to").unwrap_or_default();
         let from = view.written("from");
