@@ -354,3 +354,6 @@ fn fold_lower(text: &[u8]) -> Vec<u8> {
 fn fold_upper(text: &[u8]) -> Vec<u8> {
     text.to_uppercase()
 }
+
+#[cfg(all(test, feature = "language"))]
+mod tests;

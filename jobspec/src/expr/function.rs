@@ -148,3 +148,56 @@ impl From<Zone> for String {
         zone.name().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(width_ns: i64, step_ns: i64, time_ns: i64) -> Vec<i64> {
+        Function::Bucket { width_ns, step_ns }
+            .bucket_starts(time_ns)
+            .collect()
+    }
+
+    #[test]
+    fn a_time_is_in_every_bucket_that_holds_it() {
+        assert_eq!(starts(10, 10, 25), [20]);
+        assert_eq!(starts(10, 10, 20), [20]);
+        assert_eq!(starts(10, 5, 25), [20, 25]);
+        assert_eq!(starts(10, 5, 24), [15, 20]);
+        assert_eq!(starts(10, 3, 9), [0, 3, 6, 9]);
+        assert_eq!(starts(10, 3, 10), [3, 6, 9]);
+        // Against the definition: start <= time < start + width.
+        for time in -40..40 {
+            for (width, step) in [(10, 10), (10, 5), (10, 3), (7, 2), (1, 1)] {
+                let wanted: Vec<i64> = (-100..100)
+                    .map(|index| index * step)
+                    .filter(|start| *start <= time && time < start + width)
+                    .collect();
+                assert_eq!(starts(width, step, time), wanted, "{time} {width} {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_overflow() {
+        assert_eq!(starts(10, 10, i64::MAX), [i64::MAX - i64::MAX % 10]);
+        assert_eq!(starts(10, 10, i64::MIN), [i64::MIN]);
+        assert_eq!(starts(i64::MAX, i64::MAX, -1), [-i64::MAX]);
+        assert!(
+            starts(10, 5, i64::MIN + 2)
+                .iter()
+                .all(|start| *start <= i64::MIN + 2)
+        );
+        // Bytes from outside may claim any width: at most so many buckets are given.
+        assert!(starts(i64::MAX, 1, 0).len() <= 1 + MAX_OVERLAP as usize);
+        assert!(starts(0, 0, 5).is_empty() && starts(-5, -5, 5).is_empty());
+        assert_eq!(Function::Lower.bucket_starts(5).count(), 0);
+    }
+
+    #[test]
+    fn a_zone_is_a_known_one() {
+        assert_eq!(Zone::new("Europe/Berlin").unwrap().name(), "Europe/Berlin");
+        assert!(Zone::new("Europe/Atlantis").is_err());
+    }
+}

@@ -59,7 +59,11 @@ impl Converter<'_> {
                         let help = match near(word, names) {
                             Some(level) => format!("did you mean {level}?"),
                             None => {
-                                "levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL".to_owned()
+                                let levels = "levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL";
+                                match is_text {
+                                    true => levels.to_owned(),
+                                    false => format!("{levels}; a field is `fields.{word}`"),
+                                }
                             }
                         };
                         self.wrong_with(tree, format!("`{word}` is no level"), help)

@@ -67,7 +67,7 @@ fn mistakes_and_their_places() {
             "level IN (WARN, 'EROR', x)",
             &[
                 "['EROR'] `EROR` is no level; did you mean ERROR?",
-                "[x] `x` is no level; levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL",
+                "[x] `x` is no level; levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL; a field is `fields.x`",
             ][..],
         ),
         (
