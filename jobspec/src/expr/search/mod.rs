@@ -66,3 +66,6 @@ impl From<Search> for String {
         search.source
     }
 }
+
+#[cfg(test)]
+mod tests;

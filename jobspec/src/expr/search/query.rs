@@ -7,6 +7,8 @@ use super::SearchError;
 const MAX_BYTES: usize = 16 << 10;
 /// Each is looked for at each word of the text.
 const MAX_TERMS: usize = 256;
+/// What follows a phrase's first word is looked at wherever that word stands.
+const MAX_PHRASE: usize = 64;
 const MAX_NESTING: usize = 50;
 
 /// Words that must stand beside each other, lower case; a plain word is a phrase of one.
@@ -231,6 +233,12 @@ fn term(text: &str, span: Range<usize>) -> Result<Term, SearchError> {
             .unwrap_or(rest.len());
         let (word, after) = rest.split_at(length);
         rest = after;
+        if words.len() == MAX_PHRASE {
+            return Err(wrong(
+                span,
+                format!("the phrase has more than {MAX_PHRASE} words"),
+            ));
+        }
         let inner = word.trim_matches('*');
         if inner.is_empty() {
             return Err(wrong(span, "`*` needs a part of a word, like `retry*`"));

@@ -1,7 +1,5 @@
 //! One walk over a text's words, holding them against all terms.
 
-use bstr::ByteSlice;
-
 use super::query::{Shape, Term};
 
 /// Tells which terms are in the text, then asks what that means.
@@ -16,51 +14,70 @@ pub(super) fn found(terms: &[Term], text: &[u8], holds: impl FnOnce(&[bool]) -> 
         }
     };
     let mut missing = terms.len();
-    let mut lower = String::new();
+    let (mut lower, mut lower_after) = (Lower::default(), Lower::default());
     let mut words = Words { rest: text };
     while missing > 0 {
         let Some(word) = words.next() else { break };
+        lower.is_done = false;
         for (term, found) in terms.iter().zip(&mut *found) {
-            if !*found && starts(term, word, &words, &mut lower) {
-                *found = true;
-                missing -= 1;
+            if *found {
+                continue;
             }
+            let Some((first, rest)) = term.words.split_first() else {
+                continue;
+            };
+            if !first.fits(word, &mut lower) {
+                continue;
+            }
+            let mut after = words.clone();
+            *found = rest.iter().all(|shape| {
+                lower_after.is_done = false;
+                after
+                    .next()
+                    .is_some_and(|word| shape.fits(word, &mut lower_after))
+            });
+            missing -= usize::from(*found);
         }
     }
     holds(found)
 }
 
-/// Whether the term's words are this word and those after it.
-fn starts(term: &Term, word: &str, after: &Words<'_>, lower: &mut String) -> bool {
-    let mut shapes = term.words.iter();
-    if !shapes.next().is_some_and(|shape| shape.fits(word, lower)) {
-        return false;
+/// A word in lower case, made when first asked for.
+#[derive(Default)]
+struct Lower {
+    text: String,
+    is_done: bool,
+}
+
+impl Lower {
+    fn of(&mut self, word: &str) -> &str {
+        if !self.is_done {
+            self.is_done = true;
+            self.text.clear();
+            self.text.extend(word.chars().flat_map(char::to_lowercase));
+        }
+        &self.text
     }
-    let mut after = after.clone();
-    shapes.all(|shape| after.next().is_some_and(|word| shape.fits(word, lower)))
 }
 
 impl Shape {
-    fn fits(&self, word: &str, lower: &mut String) -> bool {
+    fn fits(&self, word: &str, lower: &mut Lower) -> bool {
         let (Shape::Word(wanted)
         | Shape::Prefix(wanted)
         | Shape::Suffix(wanted)
         | Shape::Inside(wanted)) = self;
         if word.is_ascii() && wanted.is_ascii() {
-            let (word, wanted) = (word.as_bytes(), wanted.as_bytes());
+            let (letters, wanted) = (word.as_bytes(), wanted.as_bytes());
+            let size = wanted.len();
             return match self {
-                _ if word.len() < wanted.len() => false,
-                Shape::Word(_) => word.eq_ignore_ascii_case(wanted),
-                Shape::Prefix(_) => word[..wanted.len()].eq_ignore_ascii_case(wanted),
-                Shape::Suffix(_) => word[word.len() - wanted.len()..].eq_ignore_ascii_case(wanted),
-                Shape::Inside(_) => {
-                    fold_into(word, lower);
-                    lower.as_bytes().find(wanted).is_some()
-                }
+                _ if letters.len() < size => false,
+                Shape::Word(_) => letters.eq_ignore_ascii_case(wanted),
+                Shape::Prefix(_) => letters[..size].eq_ignore_ascii_case(wanted),
+                Shape::Suffix(_) => letters[letters.len() - size..].eq_ignore_ascii_case(wanted),
+                Shape::Inside(wanted) => lower.of(word).contains(wanted.as_str()),
             };
         }
-        lower.clear();
-        lower.extend(word.chars().flat_map(char::to_lowercase));
+        let lower = lower.of(word);
         match self {
             Shape::Word(wanted) => lower == wanted,
             Shape::Prefix(wanted) => lower.starts_with(wanted.as_str()),
@@ -68,14 +85,6 @@ impl Shape {
             Shape::Inside(wanted) => lower.contains(wanted.as_str()),
         }
     }
-}
-
-fn fold_into(word: &[u8], lower: &mut String) {
-    lower.clear();
-    lower.extend(
-        word.iter()
-            .map(|byte| char::from(byte.to_ascii_lowercase())),
-    );
 }
 
 /// Runs of letters, digits and `_`; what is no UTF-8 separates.
