@@ -3,12 +3,18 @@
 //! Both travel as they were written and are compiled as the plan is decoded, so a plan that cannot be
 //! evaluated is found before the first entry.
 
+use std::cell::RefCell;
+
 use bstr::ByteSlice;
+use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 /// Compiled size beyond which a regex is refused: no pattern of a person comes near it.
 const REGEX_BYTES: usize = 2 << 20;
+
+/// Length of a LIKE pattern: `_` after `%` costs its length at every byte of a text.
+const LIKE_BYTES: usize = 4 << 10;
 
 /// A regex, compiled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,16 +96,25 @@ impl TryFrom<PatternText> for Pattern {
 
 /// SQL's LIKE: `%` is any run of bytes, `_` is one character, `\` takes away the meaning of what follows
 /// (`ESCAPE` names another character).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "LikeText", into = "LikeText")]
 pub struct Like {
     pub source: String,
     pub any_case: bool,
+    escape: char,
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LikeText {
+    source: String,
+    any_case: bool,
+    escape: char,
+}
+
+#[derive(Clone, Debug)]
 enum Part {
-    Text(Vec<u8>),
+    Text(Finder<'static>),
     One,
     Run,
 }
@@ -107,63 +122,36 @@ enum Part {
 impl Like {
     /// The pattern, or what is wrong with it.
     pub fn new(source: &str, escape: Option<char>, any_case: bool) -> Result<Like, String> {
-        let escape = escape.unwrap_or('\\');
-        let mut parts: Vec<Part> = Vec::new();
-        let mut chars = source.chars();
-        while let Some(char) = chars.next() {
-            let literal = match char {
-                _ if char == escape => match chars.next() {
-                    Some(next) => next,
-                    None => {
-                        return Err(format!(
-                            "the pattern ends in its escape character `{escape}`"
-                        ));
-                    }
-                },
-                '%' => {
-                    if parts.last() != Some(&Part::Run) {
-                        parts.push(Part::Run);
-                    }
-                    continue;
-                }
-                '_' => {
-                    parts.push(Part::One);
-                    continue;
-                }
-                _ => char,
-            };
-            let mut bytes = [0; 4];
-            let bytes = if any_case {
-                fold(literal.encode_utf8(&mut bytes).as_bytes())
-            } else {
-                literal.encode_utf8(&mut bytes).as_bytes().to_vec()
-            };
-            match parts.last_mut() {
-                Some(Part::Text(text)) => text.extend_from_slice(&bytes),
-                _ => parts.push(Part::Text(bytes)),
-            }
-        }
-        Ok(Like {
+        Like::try_from(LikeText {
             source: source.to_owned(),
             any_case,
-            parts,
+            escape: escape.unwrap_or('\\'),
         })
     }
 
-    /// Linear but for `_` beside `%`, where it is bounded by text times pattern.
+    /// Linear but for `_` after `%`, where it is bounded by text times pattern.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        if self.any_case {
-            self.matches(&fold(text))
-        } else {
-            self.matches(text)
+        thread_local! {
+            static FOLDED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
+        if !self.any_case {
+            return self.matches(text);
+        }
+        if !text.is_ascii() {
+            return self.matches(&fold(text));
+        }
+        FOLDED.with_borrow_mut(|folded| {
+            folded.clear();
+            folded.extend(text.iter().map(u8::to_ascii_lowercase));
+            self.matches(folded)
+        })
     }
 
     /// The texts that every match holds, for a prefilter; bytes as they stand in the value, folded if
     /// `any_case`.
     pub fn literals(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text.as_slice()),
+            Part::Text(text) => Some(text.needle()),
             _ => None,
         })
     }
@@ -178,22 +166,26 @@ impl Like {
                 None => None,
                 Some(Part::Run) => {
                     part += 1;
-                    resume = match self.parts.get(part) {
-                        None => return true,
+                    resume = match &self.parts[part..] {
+                        [] => return true,
+                        [Part::Text(last)] => return text[at..].ends_with(last.needle()),
                         // Go straight to where the text after the run stands next.
-                        Some(Part::Text(next)) => match text[at..].find(next) {
+                        [Part::Text(next), ..] => match next.find(&text[at..]) {
                             Some(found) => {
                                 at += found;
                                 Some((at, part))
                             }
                             None => return false,
                         },
-                        Some(_) => Some((at, part)),
+                        _ => Some((at, part)),
                     };
                     continue;
                 }
                 Some(Part::One) => Some(bstr::decode_utf8(&text[at..]).1).filter(|&size| size > 0),
-                Some(Part::Text(wanted)) => text[at..].starts_with(wanted).then_some(wanted.len()),
+                Some(Part::Text(wanted)) => {
+                    let wanted = wanted.needle();
+                    text[at..].starts_with(wanted).then_some(wanted.len())
+                }
             };
             match (step, resume) {
                 (Some(size), _) => {
@@ -202,7 +194,7 @@ impl Like {
                 }
                 (None, Some((from, back))) if from < text.len() => {
                     at = match &self.parts[back] {
-                        Part::Text(wanted) => match text[from + 1..].find(wanted) {
+                        Part::Text(wanted) => match wanted.find(&text[from + 1..]) {
                             Some(found) => from + 1 + found,
                             None => return false,
                         },
@@ -214,6 +206,82 @@ impl Like {
                 _ => return false,
             }
         }
+    }
+}
+
+impl PartialEq for Like {
+    fn eq(&self, other: &Like) -> bool {
+        (&self.source, self.any_case, self.escape) == (&other.source, other.any_case, other.escape)
+    }
+}
+
+impl From<Like> for LikeText {
+    fn from(like: Like) -> LikeText {
+        LikeText {
+            source: like.source,
+            any_case: like.any_case,
+            escape: like.escape,
+        }
+    }
+}
+
+impl TryFrom<LikeText> for Like {
+    type Error = String;
+
+    fn try_from(text: LikeText) -> Result<Like, String> {
+        let LikeText {
+            source,
+            any_case,
+            escape,
+        } = text;
+        if source.len() > LIKE_BYTES {
+            return Err(format!("the pattern has more than {LIKE_BYTES} bytes"));
+        }
+        let mut parts: Vec<Part> = Vec::new();
+        let mut literal = String::new();
+        let mut chars = source.chars();
+        loop {
+            let char = chars.next();
+            let wild = match char {
+                Some(char) if char == escape => match chars.next() {
+                    Some(next) => {
+                        literal.push(next);
+                        continue;
+                    }
+                    None => {
+                        return Err(format!(
+                            "the pattern ends in its escape character `{escape}`"
+                        ));
+                    }
+                },
+                Some('%') => Some(Part::Run),
+                Some('_') => Some(Part::One),
+                Some(char) => {
+                    literal.push(char);
+                    continue;
+                }
+                None => None,
+            };
+            if !literal.is_empty() {
+                let bytes = match any_case {
+                    true => fold(literal.as_bytes()),
+                    false => literal.as_bytes().to_vec(),
+                };
+                parts.push(Part::Text(Finder::new(&bytes).into_owned()));
+                literal.clear();
+            }
+            match wild {
+                None => break,
+                Some(Part::Run) if matches!(parts.last(), Some(Part::Run)) => {}
+                Some(wild) => parts.push(wild),
+            }
+        }
+        Ok(Like {
+            source,
+            any_case,
+            escape,
+            parts,
+        })
     }
 }
 
@@ -251,6 +319,38 @@ mod tests {
                 .is_match(b"a%b")
         );
         assert!(Like::new(r"a\", None, false).is_err());
+        assert!(Like::new(&"a".repeat(5_000), None, false).is_err());
+    }
+
+    /// Against a recursive match that follows the definition.
+    #[test]
+    fn like_is_what_its_definition_says() {
+        fn slow(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern.split_first() {
+                None => text.is_empty(),
+                Some((b'%', rest)) => (0..=text.len()).any(|at| slow(rest, &text[at..])),
+                Some((b'_', rest)) => !text.is_empty() && slow(rest, &text[1..]),
+                Some((byte, rest)) => text.first() == Some(byte) && slow(rest, &text[1..]),
+            }
+        }
+        let mut state = 1_u64;
+        let mut random = |letters: &[u8], most: u64| -> String {
+            let mut next = || {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                state >> 33
+            };
+            let size = next() % most;
+            (0..size)
+                .map(|_| char::from(letters[next() as usize % letters.len()]))
+                .collect()
+        };
+        for _ in 0..5_000 {
+            let (pattern, text) = (random(b"ab%_", 7), random(b"ab", 9));
+            let wanted = slow(pattern.as_bytes(), text.as_bytes());
+            assert_eq!(like(&pattern, &text), wanted, "{text} LIKE {pattern}");
+        }
     }
 
     #[test]
