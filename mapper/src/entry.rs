@@ -8,6 +8,7 @@ use jobspec::value::{Level, Time, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::format::Format;
+use crate::format::json::{byte_list, unescape};
 
 /// Where an entry stands in the total order: (time, host, log, stream, file, offset). Host, log and stream are
 /// indices of lists sorted by name, so they order as the names do; `file` is the place in the stream, oldest first.
@@ -48,6 +49,8 @@ pub enum FieldKind {
     Text,
     /// The inside of a JSON string with escapes in it.
     Escaped,
+    /// A JSON string inside a JSON string: escaped twice.
+    Twice,
     /// The inside of a csv field with doubled quotes in it.
     Doubled,
     /// A JSON list of byte values: journald's way to write a text that is no UTF-8.
@@ -60,6 +63,8 @@ pub enum FieldKind {
     Null,
     /// An object or array, well-formed JSON.
     Json,
+    /// An object or array inside a JSON string: escaped.
+    EscapedJson,
 }
 
 impl<'a> Field<'a> {
@@ -77,12 +82,16 @@ impl<'a> Field<'a> {
             FieldKind::Number => Value::parse_number(self.text).unwrap_or(Value::text(self.text)),
             FieldKind::Json => Value::Json(Cow::Borrowed(self.text.as_bstr())),
             FieldKind::Text => Value::text(self.text),
+            FieldKind::Twice => Value::owned_text(unescape(&unescape(self.text)).into_owned()),
+            FieldKind::EscapedJson => {
+                Value::Json(Cow::Owned(unescape(self.text).into_owned().into()))
+            }
             FieldKind::Doubled => Value::owned_text(self.text.replace(b"\"\"", b"\"")),
-            FieldKind::Bytes => match crate::format::json::byte_list(self.text) {
+            FieldKind::Bytes => match byte_list(self.text) {
                 Some(text) => Value::owned_text(text),
                 None => Value::Json(Cow::Borrowed(self.text.as_bstr())),
             },
-            FieldKind::Escaped => match crate::format::json::unescape(self.text) {
+            FieldKind::Escaped => match unescape(self.text) {
                 Cow::Borrowed(text) => Value::text(text),
                 Cow::Owned(text) => Value::owned_text(text),
             },

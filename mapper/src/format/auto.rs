@@ -37,6 +37,10 @@ impl Format for Auto {
         self.chosen.joins_next(entry_so_far)
     }
 
+    fn is_header(&self, line: &[u8]) -> bool {
+        self.chosen.is_header(line)
+    }
+
     fn wraps(&self) -> bool {
         self.chosen.wraps()
     }

@@ -2,11 +2,21 @@
 
 use jobspec::plan::{FormatChoice, FormatName, FormatPlan, LogPlan};
 
+use super::apache::Apache;
 use super::auto::Auto;
-use super::json::{Json, Keys};
+use super::csv::{self, Csv};
+use super::custom::Custom;
+use super::json::{Json, Keys, is_object};
+use super::logfmt::Logfmt;
+use super::nested::Nested;
+use super::nginx::Nginx;
+use super::pattern::PatternFormat;
 use super::plain::{Plain, any_times};
 use super::raw::Raw;
+use super::syslog::Syslog;
+use super::wrapped::{Wrapped, Wrapper};
 use super::{Format, Parsed, Wanted};
+use crate::time::TimeFormat;
 
 /// Lines looked at.
 const LINES: usize = 200;
@@ -24,80 +34,195 @@ pub fn choose(
     plan_formats: &[FormatPlan],
     head: &[u8],
 ) -> Chosen {
-    let _ = (log, plan_formats);
-    match choice {
-        FormatChoice::Auto => look(head),
+    let wrapper = wrapper_of(&lines_of(head));
+    let unwrapped = wrapper.map(|wrapper| unwrap_all(wrapper, head));
+    let inside = unwrapped.as_deref().unwrap_or(head);
+    let mut chosen = match choice {
+        FormatChoice::Auto => look(inside),
         FormatChoice::Named(name) => Chosen {
-            format: built_in(name),
+            format: built_in(name, inside),
             why: "the job says so".to_owned(),
         },
-        FormatChoice::Custom(_) => Chosen {
-            format: built_in(FormatName::Plain),
-            why: "the job says so".to_owned(),
+        FormatChoice::Custom(index) => match plan_formats.get(usize::from(index)) {
+            Some(plan) => Chosen {
+                format: custom(plan, inside),
+                why: "the job says so".to_owned(),
+            },
+            None => look(inside),
         },
+    };
+    if log.nested_json {
+        chosen.format = Box::new(Nested::new(chosen.format));
+    }
+    // Docker's own lines are JSON: where the job says json, that may be what it means.
+    let is_meant = choice != FormatChoice::Named(FormatName::Json)
+        || wrapper == Some(Wrapper::Cri)
+        || share(&lines_of(inside), is_object) >= 0.5;
+    match wrapper {
+        Some(wrapper) if is_meant => Chosen {
+            format: Box::new(Wrapped {
+                wrapper,
+                inner: chosen.format,
+            }),
+            why: match wrapper {
+                Wrapper::Docker => format!("inside docker's json-file, {}", chosen.why),
+                Wrapper::Cri => format!("inside CRI's lines, {}", chosen.why),
+            },
+        },
+        _ => chosen,
     }
 }
 
-fn built_in(name: FormatName) -> Box<dyn Format> {
+fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
+    let keys = || Keys::new(None, None, None);
     match name {
-        FormatName::Json => Box::new(Json::new(name.name(), Keys::new(None, None, None), None)),
+        FormatName::Json => Box::new(Json::new(name.name(), keys(), None)),
+        FormatName::Logfmt => Box::new(Logfmt::new(name.name(), keys(), None)),
+        FormatName::Syslog => Box::new(Syslog::new(name.name())),
+        FormatName::Apache => Box::new(Apache::new(name.name())),
+        FormatName::Nginx => Box::new(Nginx::new(name.name())),
+        FormatName::Csv => Box::new(Csv::new(name.name(), None, None, head, keys(), None)),
         FormatName::Plain => Box::new(Plain::new(name.name(), None, None)),
-        _ => Box::new(Raw::new(name.name())),
+        FormatName::Raw => Box::new(Raw::new(name.name())),
     }
 }
 
-/// Formats whose lines are told by themselves, the more particular first.
-const BY_LINE: [FormatName; 1] = [FormatName::Json];
+/// A `[format.NAME]`. Its time format was checked when the job was compiled; one that is none after all reads as any
+/// known shape.
+fn custom(plan: &FormatPlan, head: &[u8]) -> Box<dyn Format> {
+    let time_format = plan
+        .time
+        .as_deref()
+        .and_then(|format| TimeFormat::new(format).ok());
+    let keys = || {
+        Keys::new(
+            plan.time_key.as_deref(),
+            plan.level_key.as_deref(),
+            plan.message_key.as_deref(),
+        )
+    };
+    let name = plan.name.as_str();
+    let inner: Box<dyn Format> = match (&plan.pattern, plan.base) {
+        (Some(pattern), _) => Box::new(PatternFormat::new(plan, pattern.clone(), time_format)),
+        (None, Some(FormatName::Json)) => Box::new(Json::new(name, keys(), time_format)),
+        (None, Some(FormatName::Logfmt)) => Box::new(Logfmt::new(name, keys(), time_format)),
+        (None, Some(FormatName::Csv)) => Box::new(Csv::new(
+            name,
+            plan.delimiter,
+            plan.columns.as_deref(),
+            head,
+            keys(),
+            time_format,
+        )),
+        (None, Some(FormatName::Syslog)) => Box::new(Syslog::new(name)),
+        (None, Some(FormatName::Apache)) => Box::new(Apache::new(name)),
+        (None, Some(FormatName::Nginx)) => Box::new(Nginx::new(name)),
+        (None, Some(FormatName::Raw)) => Box::new(Raw::new(name)),
+        (None, Some(FormatName::Plain) | None) => {
+            Box::new(Plain::new(name, plan.multiline.clone(), time_format))
+        }
+    };
+    Box::new(Custom {
+        inner,
+        start: plan.multiline.clone(),
+        types: plan.types.clone(),
+    })
+}
+
+/// Formats whose lines are told one by one, the more particular first.
+const BY_LINE: [FormatName; 5] = [
+    FormatName::Json,
+    FormatName::Syslog,
+    FormatName::Apache,
+    FormatName::Nginx,
+    FormatName::Logfmt,
+];
+
+/// The format as it reads lines that may be of any.
+fn careful(name: FormatName, head: &[u8]) -> Box<dyn Format> {
+    match name {
+        FormatName::Syslog => Box::new(Syslog::strict()),
+        _ => built_in(name, head),
+    }
+}
 
 fn look(head: &[u8]) -> Chosen {
-    let lines: Vec<&[u8]> = head
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.trim_ascii().is_empty())
-        .take(LINES)
-        .collect();
-    let of = |fitting: usize| format!("{fitting} of the first {} lines", lines.len());
+    let lines = lines_of(head);
+    let of =
+        |fitting: usize, what: &str| format!("{fitting} of the first {} lines {what}", lines.len());
+    let plain = built_in(FormatName::Plain, head);
+    let starts: Vec<bool> = lines.iter().map(|line| plain.starts(line)).collect();
+    let starting = starts.iter().filter(|starts| **starts).count();
     let mut best: Option<(usize, FormatName)> = None;
+    let mut fits_any = vec![false; lines.len()];
     for name in BY_LINE {
-        let format = built_in(name);
-        let fitting = lines.iter().filter(|line| fits(&*format, line)).count();
+        let format = careful(name, head);
+        let mut fitting = 0;
+        for (line, fits_any) in lines.iter().zip(&mut fits_any) {
+            if fits(&*format, line) {
+                fitting += 1;
+                *fits_any = true;
+            }
+        }
         if fitting > best.map_or(0, |(most, _)| most) {
             best = Some((fitting, name));
         }
     }
-    let plain = built_in(FormatName::Plain);
-    let starting = lines.iter().filter(|line| plain.starts(line)).count();
-    match best {
-        Some((fitting, name)) if fitting >= starting && fitting * 2 >= lines.len() => {
-            auto(name, format!("{} are {}", of(fitting), name.name()))
+    if let Some((fitting, name)) = best {
+        // Lines of several formats, each whole: read line by line, so that none swallows another.
+        let by_line = fits_any.iter().filter(|fits| **fits).count();
+        let known = fits_any
+            .iter()
+            .zip(&starts)
+            .filter(|(fits, starts)| **fits || **starts);
+        let is_mixed = by_line * 5 >= lines.len() && known.count() * 5 >= lines.len() * 4;
+        if fitting * 2 >= lines.len() && fitting >= starting || is_mixed {
+            return auto(name, head, of(fitting, &format!("are {}", name.name())));
         }
-        _ if starting > 0 && (starting * 20 >= lines.len() || plain.starts(lines[0])) => auto(
+    }
+    if let Some((fitting, records)) = csv::look(&lines) {
+        let why = format!("{fitting} of the first {records} records have the header's columns");
+        return auto(FormatName::Csv, head, why);
+    }
+    if starting > 0 && (starting * 20 >= lines.len() || plain.starts(lines[0])) {
+        return auto(
             FormatName::Plain,
-            format!("{} begin with a timestamp", of(starting)),
-        ),
-        _ => Chosen {
-            format: built_in(FormatName::Raw),
-            why: match lines.is_empty() {
-                true => "there are no lines to tell it by".to_owned(),
-                false => format!("{} fit nothing known", of(lines.len())),
-            },
+            head,
+            of(starting, "begin with a timestamp"),
+        );
+    }
+    Chosen {
+        format: built_in(FormatName::Raw, head),
+        why: match lines.is_empty() {
+            true => "there are no lines to tell it by".to_owned(),
+            false => of(0, "fit a known format"),
         },
     }
 }
 
-fn auto(name: FormatName, why: String) -> Chosen {
-    let others = [FormatName::Json, FormatName::Plain];
+fn auto(name: FormatName, head: &[u8], why: String) -> Chosen {
+    // A broken record that begins with a time would pass as plain.
+    let others = BY_LINE
+        .into_iter()
+        .chain((name != FormatName::Csv).then_some(FormatName::Plain));
     Chosen {
         format: Box::new(Auto {
-            chosen: built_in(name),
+            chosen: careful(name, head),
             others: others
-                .into_iter()
                 .filter(|other| *other != name)
-                .map(|other| (other, built_in(other)))
+                .map(|other| (other, careful(other, head)))
                 .collect(),
         }),
         why,
     }
+}
+
+fn lines_of(head: &[u8]) -> Vec<&[u8]> {
+    head.split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.trim_ascii().is_empty())
+        .take(LINES)
+        .collect()
 }
 
 fn fits(format: &dyn Format, line: &[u8]) -> bool {
@@ -106,4 +231,28 @@ fn fits(format: &dyn Format, line: &[u8]) -> bool {
     parsed.clear(&wanted);
     format.parse(line, &wanted, &mut any_times(), &mut parsed);
     parsed.valid
+}
+
+fn share(lines: &[&[u8]], is_one: impl Fn(&[u8]) -> bool) -> f64 {
+    let fitting = lines.iter().filter(|line| is_one(line)).count();
+    fitting as f64 / lines.len().max(1) as f64
+}
+
+/// The wrapper that nearly all lines are in.
+fn wrapper_of(lines: &[&[u8]]) -> Option<Wrapper> {
+    [Wrapper::Docker, Wrapper::Cri]
+        .into_iter()
+        .find(|wrapper| share(lines, |line| wrapper.open(line).is_some()) >= 0.9)
+}
+
+fn unwrap_all(wrapper: Wrapper, head: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(head.len());
+    for line in lines_of(head) {
+        if let Some(inside) = wrapper.open(line)
+            && inside.append(&mut out) == super::Unwrapped::Whole
+        {
+            out.push(b'\n');
+        }
+    }
+    out
 }

@@ -55,19 +55,25 @@ pub(super) fn read<'a>(
             ..Header::default()
         },
     };
-    // glog's and Ruby's level stands before the time.
-    if (start == 4 || raw[start].is_ascii_uppercase() && raw[start + 1].is_ascii_digit())
-        && let Some(level) = Level::from_word(&raw[..1])
-    {
-        reader.header.level = Some(level);
+    if start == 4 {
+        reader.ruby();
+    } else {
+        // glog's level stands before the time.
+        if is_glog(raw) {
+            reader.header.level = Level::from_word(&raw[..1]);
+        }
+        reader.parts();
     }
-    reader.parts();
     let Reader { at, mut header, .. } = reader;
     header.message = raw[at.min(raw.len())..].trim_ascii_start();
     if header.level.is_none() {
         java_util_logging(raw, &mut header);
     }
     Some(header)
+}
+
+fn is_glog(raw: &[u8]) -> bool {
+    raw[0].is_ascii_uppercase() && raw.get(1).is_some_and(u8::is_ascii_digit)
 }
 
 /// Where the timestamp begins, and whether it stands in a bracket: `[2026…`, Ruby's `I, [2026…`.
@@ -144,6 +150,54 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `I, [2026-01-19T14:00:00.123456 #42]  INFO -- web: message`, after the time.
+    fn ruby(&mut self) {
+        let rest = &self.line[self.at..];
+        let Some(close) = memchr::memchr(b']', rest) else {
+            return;
+        };
+        let pid = rest[..close].trim_ascii().strip_prefix(b"#");
+        self.header.pid = pid.filter(|pid| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit));
+        self.header.level = Level::from_word(&self.line[..1]);
+        self.at += close + 1;
+        let rest = &self.line[self.at..];
+        let Some(dashes) = memchr::memmem::find(rest, b" -- ").filter(|dashes| *dashes < 16) else {
+            return;
+        };
+        self.header.level = Level::from_word(rest[..dashes].trim_ascii()).or(self.header.level);
+        self.at += dashes + 4;
+        let rest = &self.line[self.at..];
+        if let Some(colon) = memchr::memchr(b':', &rest[..rest.len().min(64)]) {
+            self.header.component =
+                Some(rest[..colon].trim_ascii()).filter(|name| !name.is_empty());
+            self.at += colon + 1;
+        }
+    }
+
+    /// Spring's `--- [application] [thread] logger : message`: its loggers may hold anything but spaces.
+    fn spring(&mut self, at: usize) -> bool {
+        let Some(rest) = self
+            .line
+            .get(at..)
+            .and_then(|rest| rest.strip_prefix(b"---"))
+        else {
+            return false;
+        };
+        let Some(colon) = memchr::memmem::find(rest, b" : ") else {
+            return false;
+        };
+        let head = rest[..colon].trim_ascii_end();
+        let logger = memchr::memrchr(b' ', head).map_or(0, |space| space + 1);
+        if let Some(inner) = head[..logger].trim_ascii().strip_suffix(b"]")
+            && let Some(open) = memchr::memrchr(b'[', inner)
+        {
+            self.header.thread = Some(inner[open + 1..].trim_ascii());
+        }
+        self.header.component = Some(&head[logger..]).filter(|name| !name.is_empty());
+        self.at = at + 3 + colon + 3;
+        true
+    }
+
     /// `[INFO]`, `[main]`, `[123]`, `[Server thread/INFO]`
     fn square(&mut self) -> bool {
         let Some(length) = bracket_length(&self.line[self.at..]) else {
@@ -216,12 +270,23 @@ impl<'a> Reader<'a> {
                 return true;
             }
             // PostgreSQL's `user@database`
-            if word.contains(&b'@') && self.level_follows(self.at + word.len()) {
-                self.at += word.len();
-                return true;
+            if word.contains(&b'@') {
+                let next = space_end(self.line, self.at + word.len());
+                let label = word_at(self.line, next).strip_suffix(b":");
+                if label.is_some_and(|label| {
+                    label.len() > 2 && label.iter().all(u8::is_ascii_uppercase)
+                }) {
+                    self.at = next;
+                    return true;
+                }
             }
         }
         if word.len() <= 10 && word.iter().all(u8::is_ascii_digit) {
+            let next = space_end(self.line, self.at + word.len());
+            if self.header.level.is_some() && self.spring(next) {
+                self.header.pid = self.header.pid.or(Some(word));
+                return false;
+            }
             return self.number(word);
         }
         if self.header.file_line.is_none()
@@ -267,7 +332,6 @@ impl<'a> Reader<'a> {
     fn number(&mut self, digits: &'a [u8]) -> bool {
         let end = self.at + digits.len();
         let next = space_end(self.line, end);
-        let rest = &self.line[next..];
         let is_part = next > end
             && match self.header.level {
                 None => {
@@ -277,9 +341,7 @@ impl<'a> Reader<'a> {
                             && self.level_follows(next + other.len())
                     }
                 }
-                Some(_) => {
-                    rest.starts_with(b"---") || file_line(word_at(self.line, next)).is_some()
-                }
+                Some(_) => file_line(word_at(self.line, next)).is_some(),
             };
         if !is_part {
             return false;
@@ -473,6 +535,25 @@ pub(super) fn plain_to_see(raw: &[u8], times: &mut TimeReader) -> (Stamp, Option
         return (header.stamp, header.level.or_else(|| level_in(line)));
     }
     (times.somewhere(line), level_in(line))
+}
+
+/// The level that a message without a time begins with, in brackets, capitals or before a colon.
+pub(super) fn level_at_head(message: &[u8]) -> Option<Level> {
+    match message.first()? {
+        b'[' => Level::from_word(
+            message[1..bracket_length(&message[..message.len().min(16)])? - 1].trim_ascii(),
+        ),
+        b'<' | b'(' => {
+            let close = if message[0] == b'<' { b'>' } else { b')' };
+            let length = message.iter().take(14).position(|byte| *byte == close)?;
+            Level::from_word(&message[1..length])
+        }
+        _ => {
+            let (level, _, end) = bare_level(&message[..message.len().min(32)], 0)?;
+            let is_upper = message[..end].iter().all(|byte| !byte.is_ascii_lowercase());
+            (end > 1 && (is_upper || message[end - 1] == b':')).then_some(level)
+        }
+    }
 }
 
 fn level_in(line: &[u8]) -> Option<Level> {

@@ -1,11 +1,22 @@
 //! What a format is: it says where entries start, and finds time, level, message and fields in one.
 
+mod access;
+mod apache;
 mod auto;
 mod choose;
+mod csv;
+mod custom;
 mod header;
 pub mod json;
+mod logfmt;
+mod nested;
+mod nginx;
+mod own;
+mod pattern;
 mod plain;
 mod raw;
+mod syslog;
+mod wrapped;
 
 use std::borrow::Cow;
 
@@ -40,6 +51,11 @@ pub trait Format: Send + Sync {
     /// Whether an entry that is not whole yet takes the next line too, whatever that looks like: csv with an open
     /// quote. Asked after each line, and only while the answers were yes, so that it may look at the last line alone.
     fn joins_next(&self, _entry_so_far: &[u8]) -> bool {
+        false
+    }
+
+    /// Whether a line names the columns of those after it: it is no entry, wherever it stands, but counted.
+    fn is_header(&self, _line: &[u8]) -> bool {
         false
     }
 
@@ -81,6 +97,14 @@ pub trait Format: Send + Sync {
 pub struct Wanted {
     /// By `FieldId`.
     pub paths: Vec<FieldPath>,
+}
+
+impl Wanted {
+    fn filter(&self) -> json::Filter {
+        let mut filter = json::Filter::default();
+        self.paths.iter().for_each(|path| filter.add(path));
+        filter
+    }
 }
 
 /// How much of a line of the log a wrapped line held.
@@ -136,3 +160,6 @@ pub enum Stamp {
     /// Of the right shape, with an impossible value.
     Impossible,
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,9 @@ pub(super) fn somewhere(text: &[u8]) -> Option<Moment> {
         .filter(|at| is_begin(*at))
         .find_map(|at| match leading(&text[at..])?.0 {
             Moment::Civil(civil) if civil.year.is_none() => None,
-            Moment::Clock | Moment::Epoch(_) => None,
+            // auditd's `audit(1768831200.123:42)`; other numbers say little.
+            Moment::Epoch(_) if !text[..at].ends_with(b"(") => None,
+            Moment::Clock => None,
             moment => Some(moment),
         })
 }

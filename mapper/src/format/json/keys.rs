@@ -1,35 +1,15 @@
-//! Which keys of an object mean time, level and message, and how they are found among all others.
+//! Which keys mean time, level and message, and how they are found among all others: for json, logfmt and csv.
 
-use jobspec::plan::PathPart;
+use jobspec::plan::{FieldPath, PathPart};
+use jobspec::value::Level;
 
-use super::walk;
+use super::{read_level, read_time, walk};
 use crate::entry::{Field, FieldKind};
-
-/// DESIGN's lists: the first that is there counts. journald's names come last.
-pub const TIME_KEYS: [&str; 9] = [
-    "time",
-    "timestamp",
-    "@timestamp",
-    "ts",
-    "t",
-    "date",
-    "datetime",
-    "eventTime",
-    "__REALTIME_TIMESTAMP",
-];
-pub const LEVEL_KEYS: [&str; 7] = [
-    "level",
-    "severity",
-    "lvl",
-    "loglevel",
-    "log.level",
-    "severity_text",
-    "PRIORITY",
-];
-pub const MESSAGE_KEYS: [&str; 7] = ["message", "msg", "event", "text", "log", "body", "MESSAGE"];
+use crate::format::Stamp;
+use crate::time::{TimeFormat, TimeReader};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+enum Meaning {
     Time,
     Level,
     Message,
@@ -55,6 +35,29 @@ struct Slot {
 }
 
 impl Keys {
+    // Of each list the first that is there counts; journald's names come last.
+    pub const TIME: &[&str] = &[
+        "time",
+        "timestamp",
+        "@timestamp",
+        "ts",
+        "t",
+        "date",
+        "datetime",
+        "eventTime",
+        "__REALTIME_TIMESTAMP",
+    ];
+    pub const LEVEL: &[&str] = &[
+        "level",
+        "severity",
+        "lvl",
+        "loglevel",
+        "log.level",
+        "severity_text",
+        "PRIORITY",
+    ];
+    pub const MESSAGE: &[&str] = &["message", "msg", "event", "text", "log", "body", "MESSAGE"];
+
     /// The usual keys, but where the job names one.
     pub fn new(time: Option<&str>, level: Option<&str>, message: Option<&str>) -> Keys {
         let mut keys = Keys {
@@ -62,9 +65,9 @@ impl Keys {
             heads: [0; 256],
             paths: Default::default(),
         };
-        keys.add(Meaning::Time, time, &TIME_KEYS);
-        keys.add(Meaning::Level, level, &LEVEL_KEYS);
-        keys.add(Meaning::Message, message, &MESSAGE_KEYS);
+        keys.add(Meaning::Time, time, Keys::TIME);
+        keys.add(Meaning::Level, level, Keys::LEVEL);
+        keys.add(Meaning::Message, message, Keys::MESSAGE);
         keys
     }
 
@@ -96,7 +99,7 @@ impl Keys {
 
     /// Calls `visit` with each meaning that a member has.
     #[inline]
-    pub(super) fn each<'a>(
+    fn each<'a>(
         &self,
         hash: u8,
         name: &[u8],
@@ -118,10 +121,11 @@ impl Keys {
         }
     }
 
-    /// The paths of a meaning, first to last.
-    pub(super) fn ranked(&self, meaning: Meaning) -> impl Iterator<Item = (u8, &[PathPart])> {
-        let paths = self.paths[meaning as usize].iter();
-        (0..).zip(paths.map(|path| &path[..]))
+    /// Whether a name means anything.
+    pub(in crate::format) fn knows(&self, name: &str) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| slot.rest.is_empty() && slot.name == name.as_bytes())
     }
 
     /// The value of one path in an object: a flat key of the whole path's name first.
@@ -129,10 +133,7 @@ impl Keys {
         let [PathPart::Name(first), rest @ ..] = path else {
             return None;
         };
-        let flat = rest.iter().fold(first.clone(), |name, part| match part {
-            PathPart::Name(part) => name + "." + part,
-            PathPart::Index(index) => format!("{name}[{index}]"),
-        });
+        let flat = flat_name(path);
         match walk::member(raw, flat.as_bytes()) {
             Some(field) => Some(with_bytes(flat.as_bytes(), field)),
             None => walk::descend(walk::member(raw, first.as_bytes())?, rest),
@@ -158,9 +159,124 @@ fn split_path(name: &str) -> Vec<PathPart> {
         .collect()
 }
 
+/// A path as one name: `a.b.c`.
+pub(in crate::format) fn flat_name(path: &[PathPart]) -> String {
+    let mut name = String::new();
+    for part in path {
+        match part {
+            PathPart::Name(part) if name.is_empty() => name += part,
+            PathPart::Name(part) => name = name + "." + part,
+            PathPart::Index(index) => name += &format!("[{index}]"),
+        }
+    }
+    name
+}
+
+/// What one entry says of its time, level and message: of each the value whose key comes first in its list.
+#[derive(Default)]
+pub(in crate::format) struct Best<'a> {
+    /// By meaning: the rank and value of a key.
+    found: [Option<(u8, Field<'a>)>; 3],
+}
+
+/// The value of a path, of a key that is written twice the last.
+type Lookup<'a, 'b> = &'b dyn Fn(&[PathPart]) -> Option<Field<'a>>;
+
+impl<'a> Best<'a> {
+    #[inline]
+    pub fn note(&mut self, keys: &Keys, hash: u8, name: &[u8], field: Field<'a>) {
+        keys.each(hash, name, field, |meaning, rank, field| {
+            let found = &mut self.found[meaning as usize];
+            if found.is_none_or(|(best, _)| rank <= best) {
+                *found = Some((rank, field));
+            }
+        });
+    }
+
+    /// The time of the first key that is there and is a timestamp.
+    pub fn stamp(
+        &self,
+        keys: &Keys,
+        lookup: Lookup<'a, '_>,
+        format: Option<&TimeFormat>,
+        times: &mut TimeReader,
+    ) -> Stamp {
+        self.first(
+            keys,
+            Meaning::Time,
+            lookup,
+            &mut |field| match read_time(field, format, times) {
+                Stamp::None => None,
+                stamp => Some(stamp),
+            },
+        )
+        .unwrap_or(Stamp::None)
+    }
+
+    /// The level of the first key that is there, if its value is one.
+    pub fn level(&self, keys: &Keys, lookup: Lookup<'a, '_>) -> Option<Level> {
+        self.first(keys, Meaning::Level, lookup, &mut |field| {
+            (field.kind != FieldKind::Null).then(|| read_level(field))
+        })?
+    }
+
+    /// The value of the first key that is there; an object or a list only where no key has a plain value.
+    pub fn message(&self, keys: &Keys, lookup: Lookup<'a, '_>) -> Option<Field<'a>> {
+        self.first(keys, Meaning::Message, lookup, &mut |field| {
+            (!matches!(field.kind, FieldKind::Null | FieldKind::Json)).then_some(field)
+        })
+        .or_else(|| {
+            let (_, field) = self.found[Meaning::Message as usize]?;
+            (field.kind == FieldKind::Json).then_some(field)
+        })
+    }
+
+    /// What `take` makes of the first value that it takes. Beyond the best key the entry is read again, which is
+    /// rare: that key's value was no good.
+    fn first<T>(
+        &self,
+        keys: &Keys,
+        meaning: Meaning,
+        lookup: Lookup<'a, '_>,
+        take: &mut dyn FnMut(Field<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let (rank, field) = self.found[meaning as usize]?;
+        take(field).or_else(|| {
+            keys.paths[meaning as usize]
+                .iter()
+                .skip(usize::from(rank) + 1)
+                .find_map(|path| take(lookup(path)?))
+        })
+    }
+}
+
+/// Tells most names that nobody wants without a comparison.
+#[derive(Default)]
+pub(in crate::format) struct Filter {
+    bits: [u64; 4],
+}
+
+impl Filter {
+    pub fn add(&mut self, path: &FieldPath) {
+        self.set(hash(path.text.as_bytes()));
+        if let [PathPart::Name(first), _, ..] = &path.parts[..] {
+            self.set(hash(first.as_bytes()));
+        }
+    }
+
+    fn set(&mut self, hash: u8) {
+        self.bits[usize::from(hash >> 6)] |= 1 << (hash & 63);
+    }
+
+    #[inline]
+    pub fn has(&self, hash: u8) -> bool {
+        self.bits[usize::from(hash >> 6)] >> (hash & 63) & 1 == 1
+    }
+}
+
 /// Spreads the names of fields over a byte.
 #[inline]
-pub(super) fn hash(name: &[u8]) -> u8 {
+pub(in crate::format) fn hash(name: &[u8]) -> u8 {
     let [first, .., last] = name else {
         return name.first().copied().unwrap_or(0);
     };

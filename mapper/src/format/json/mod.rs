@@ -8,16 +8,17 @@ mod text;
 mod walk;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use jobspec::plan::{FieldPath, PathPart};
+use jobspec::plan::PathPart;
 use jobspec::value::{Level, Value};
 
-pub use keys::{Keys, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS};
-use keys::{Meaning, hash};
+pub use keys::Keys;
+pub(super) use keys::{Best, Filter, flat_name, hash};
+pub(super) use text::escape;
 pub use text::{byte_list, unescape};
 
 use super::header::plain_to_see;
+use super::own::unique;
 use super::{Format, Parsed, Stamp, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::{TimeFormat, TimeReader};
@@ -36,63 +37,6 @@ impl Json {
             time_format,
         }
     }
-
-    /// The time of the first key that is there and is a timestamp.
-    fn stamp(&self, raw: &[u8], best: Best<'_>, times: &mut TimeReader) -> Stamp {
-        let mut read = |field: Field<'_>| match read_time(field, self.time_format.as_ref(), times) {
-            Stamp::None => None,
-            stamp => Some(stamp),
-        };
-        let first = best.field.and_then(&mut read);
-        first
-            .or_else(|| self.later(raw, Meaning::Time, best, &mut read))
-            .unwrap_or(Stamp::None)
-    }
-
-    fn level(&self, raw: &[u8], best: Best<'_>) -> Option<Level> {
-        let field = match best.field? {
-            field if field.kind == FieldKind::Null => {
-                self.later(raw, Meaning::Level, best, &mut |field| {
-                    (field.kind != FieldKind::Null).then_some(field)
-                })?
-            }
-            field => field,
-        };
-        read_level(field)
-    }
-
-    fn message<'a>(&self, raw: &'a [u8], best: Best<'a>) -> Option<Field<'a>> {
-        let field = best.field?;
-        if !matches!(field.kind, FieldKind::Null | FieldKind::Json) {
-            return Some(field);
-        }
-        self.later(raw, Meaning::Message, best, &mut |field| {
-            (!matches!(field.kind, FieldKind::Null | FieldKind::Json)).then_some(field)
-        })
-        .or((field.kind == FieldKind::Json).then_some(field))
-    }
-
-    /// What `take` makes of the first key after the best one that it takes. Rare: the best key's value was no good.
-    fn later<'a, T>(
-        &self,
-        raw: &'a [u8],
-        meaning: Meaning,
-        best: Best<'a>,
-        take: &mut dyn FnMut(Field<'a>) -> Option<T>,
-    ) -> Option<T> {
-        best.field?;
-        self.keys
-            .ranked(meaning)
-            .filter(|(rank, _)| *rank > best.rank)
-            .find_map(|(_, path)| take(self.keys.lookup(raw, path)?))
-    }
-}
-
-/// The value of the key that comes first in the list of its meaning.
-#[derive(Clone, Copy)]
-struct Best<'a> {
-    rank: u8,
-    field: Option<Field<'a>>,
 }
 
 impl Format for Json {
@@ -107,38 +51,21 @@ impl Format for Json {
         times: &mut TimeReader,
         parsed: &mut Parsed<'a>,
     ) {
-        let mut filter = Filter::default();
-        for path in &wanted.paths {
-            filter.add(path);
-        }
-        let mut best = [Best {
-            rank: u8::MAX,
-            field: None,
-        }; 3];
+        let filter = wanted.filter();
+        let mut best = Best::default();
         let valid = walk::object(raw, |key, field| {
-            let name = match key.is_escaped {
-                true => unescape(key.text),
-                false => Cow::Borrowed(key.text),
-            };
+            let name = key.name();
             let hash = hash(&name);
-            self.keys.each(hash, &name, field, |meaning, rank, field| {
-                let best = &mut best[meaning as usize];
-                if rank <= best.rank {
-                    *best = Best {
-                        rank,
-                        field: Some(field),
-                    };
-                }
-            });
+            best.note(&self.keys, hash, &name, field);
             if filter.has(hash) {
                 note(&name, field, wanted, parsed);
             }
         });
-        let [time, level, message] = best;
-        parsed.stamp = self.stamp(raw, time, times);
-        parsed.level = self.level(raw, level);
+        let lookup = |path: &[PathPart]| self.keys.lookup(raw, path);
+        parsed.stamp = best.stamp(&self.keys, &lookup, self.time_format.as_ref(), times);
+        parsed.level = best.level(&self.keys, &lookup);
         if valid {
-            parsed.message = self.message(raw, message);
+            parsed.message = best.message(&self.keys, &lookup);
             return;
         }
         parsed.valid = false;
@@ -161,29 +88,14 @@ impl Format for Json {
 /// Every member of the object that a text is, of a key written twice the last.
 pub(super) fn for_each_field<'a>(raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
     let mut members = Vec::new();
-    let valid = walk::object(raw, |key, field| {
-        let name = match key.is_escaped {
-            true => unescape(key.text),
-            false => Cow::Borrowed(key.text),
-        };
-        members.push((name, field));
-    });
-    if !valid {
-        return;
+    if walk::object(raw, |key, field| members.push((key.name(), field))) {
+        unique(members, visit);
     }
-    let mut seen = HashSet::with_capacity(members.len());
-    let is_last: Vec<bool> = members
-        .iter()
-        .rev()
-        .map(|(name, _)| seen.insert(name.clone()))
-        .collect();
-    for ((name, field), _) in members
-        .into_iter()
-        .zip(is_last.iter().rev())
-        .filter(|(_, is_last)| **is_last)
-    {
-        visit(name, field);
-    }
+}
+
+/// Calls `visit` with each member of the object that a text is, as often as it is written; false where it is none.
+pub(super) fn for_each_member<'a>(text: &'a [u8], mut visit: impl FnMut(&[u8], Field<'a>)) -> bool {
+    walk::object(text, |key, field| visit(&key.name(), field))
 }
 
 /// Whether a text is one well-formed JSON object.
@@ -249,30 +161,6 @@ pub(super) fn read_level(field: Field<'_>) -> Option<Level> {
         Value::Int(number) => Level::from_number(number),
         _ => None,
     })
-}
-
-/// Tells most names that nobody wants without a comparison.
-#[derive(Default)]
-struct Filter {
-    bits: [u64; 4],
-}
-
-impl Filter {
-    fn add(&mut self, path: &FieldPath) {
-        self.set(hash(path.text.as_bytes()));
-        if let [PathPart::Name(first), _, ..] = &path.parts[..] {
-            self.set(hash(first.as_bytes()));
-        }
-    }
-
-    fn set(&mut self, hash: u8) {
-        self.bits[usize::from(hash >> 6)] |= 1 << (hash & 63);
-    }
-
-    #[inline]
-    fn has(&self, hash: u8) -> bool {
-        self.bits[usize::from(hash >> 6)] >> (hash & 63) & 1 == 1
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use bstr::ByteSlice;
 use proptest::prelude::*;
 
+use jobspec::plan::FieldPath;
+
 use super::*;
 use crate::format::plain::any_times;
 

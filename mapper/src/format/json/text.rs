@@ -23,7 +23,7 @@ pub fn unescape(inside: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Undoes the escape at the head of `text`; gives its length.
-pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) -> usize {
+pub(in crate::format) fn escape(text: &[u8], out: &mut Vec<u8>) -> usize {
     let byte = match text.get(1) {
         None => {
             out.push(b'\\');

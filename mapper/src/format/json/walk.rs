@@ -3,6 +3,8 @@
 //! What the walk accepts is JSON by RFC 8259, but that texts may hold invalid UTF-8 and that nesting ends at
 //! `DEEPEST`. Whatever it skips it has checked.
 
+use std::borrow::Cow;
+
 use jobspec::plan::PathPart;
 
 use crate::entry::{Field, FieldKind};
@@ -289,11 +291,16 @@ fn element(text: &[u8], index: u32) -> Option<Field<'_>> {
 }
 
 impl<'a> Key<'a> {
-    pub fn is(&self, name: &[u8]) -> bool {
-        if self.is_escaped {
-            *super::unescape(self.text) == *name
-        } else {
-            self.text == name
+    /// The name as meant.
+    #[inline]
+    pub fn name(&self) -> Cow<'a, [u8]> {
+        match self.is_escaped {
+            true => super::unescape(self.text),
+            false => Cow::Borrowed(self.text),
         }
+    }
+
+    pub fn is(&self, name: &[u8]) -> bool {
+        *self.name() == *name
     }
 }
