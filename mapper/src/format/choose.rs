@@ -73,7 +73,7 @@ pub fn choose(
     }
 }
 
-fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
+pub(super) fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
     let keys = || Keys::new(None, None, None);
     match name {
         FormatName::Json => Box::new(Json::new(name.name(), keys(), None)),

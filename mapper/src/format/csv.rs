@@ -247,8 +247,12 @@ pub(super) fn look(lines: &[&[u8]]) -> Option<(usize, usize)> {
     is_enough.then_some((fitting, records))
 }
 
+/// The first line that is not blank.
 fn first_line(head: &[u8]) -> &[u8] {
-    let line = &head[..memchr(b'\n', head).unwrap_or(head.len())];
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let line = lines
+        .find(|line| !line.trim_ascii().is_empty())
+        .unwrap_or(b"");
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -337,5 +341,86 @@ fn is_open_after(line: &[u8], was_open: bool, delimiter: u8) -> bool {
             Some(length) => at += length + 1,
             None => return false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_after(lines: &[&str]) -> bool {
+        let csv = Csv::new(
+            "csv",
+            None,
+            None,
+            b"a,b\n",
+            Keys::new(None, None, None),
+            None,
+        );
+        let mut entry = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            if index > 0 {
+                assert!(csv.joins_next(&entry), "asked after a whole record");
+                entry.push(b'\n');
+            }
+            entry.extend_from_slice(line.as_bytes());
+        }
+        csv.joins_next(&entry)
+    }
+
+    #[test]
+    fn an_open_quote_takes_the_next_line() {
+        for lines in [
+            &["a,b"][..],
+            &["\"a\",b"],
+            &["a\"b,c"],
+            &["\"\"\"\",x"],
+            &["\"a", "b\",c"],
+            &["x,\"a,", ",", "\""],
+            &[""],
+        ] {
+            assert!(!open_after(lines), "{lines:?}");
+        }
+        for lines in [
+            &["\"a,b"][..],
+            &["a,\"b"],
+            &["\"a\"\""],
+            &["\"a", "b"],
+            &["\"a", "\"\",c"],
+            &["\"a", "b\",\"c"],
+            &["\""],
+        ] {
+            assert!(open_after(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_delimiter_is_told_from_the_header() {
+        for (header, delimiter) in [
+            ("a,b", b','),
+            ("a\tb;c\td", b'\t'),
+            ("a;b", b';'),
+            ("a|b|c", b'|'),
+            ("a", b','),
+            ("\"a;b\",c", b','),
+        ] {
+            assert_eq!(delimiter_of(header.as_bytes()), delimiter, "{header}");
+        }
+    }
+
+    #[test]
+    fn only_a_header_is_one() {
+        let look = |lines: &[&str]| {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            look(&lines)
+        };
+        assert_eq!(look(&["time,message"]), Some((0, 0)));
+        assert_eq!(look(&["time,message", "1,\"a", "b\"", "2,c"]), Some((2, 2)));
+        assert_eq!(look(&["id,name,age", "1,bob,7", "2,eve,8"]), Some((2, 2)));
+        assert_eq!(look(&["id,name,age"]), None);
+        assert_eq!(look(&["Hello, world", "this, that"]), None);
+        assert_eq!(look(&["time,time", "1,2"]), None);
+        assert_eq!(look(&["1,2,3", "4,5,6", "7,8,9"]), None);
+        assert_eq!(look(&[]), None);
     }
 }

@@ -162,4 +162,6 @@ pub enum Stamp {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -99,13 +99,11 @@ impl Format for Nested {
             parsed.stamp = own.stamp;
         }
         parsed.level = own.level.or(parsed.level);
-        let place = |field: Field<'_>| match &text {
-            Cow::Borrowed(text) => Some(same(field, text, message.text)),
-            Cow::Owned(text) => escaped(field, text, message.text),
-        };
-        parsed.message = own.message.and_then(place).or(parsed.message);
+        let mut places = Places::new(&text, message.text);
+        let mut place = |field: Option<Field<'_>>| places.place(field?);
+        parsed.message = place(own.message).or(parsed.message);
         for (slot, field) in parsed.fields.iter_mut().zip(&own.fields) {
-            *slot = field.and_then(place).or(*slot);
+            *slot = place(*field).or(*slot);
         }
     }
 
@@ -130,68 +128,170 @@ impl Format for Nested {
                 members.push((name, field));
             }
         });
+        let mut places = Places::new(&text, message.text);
         for_each_field(&text, &mut |name, field| {
-            let placed = match &text {
-                Cow::Borrowed(text) => Some(same(field, text, message.text)),
-                Cow::Owned(text) => escaped(field, text, message.text),
-            };
+            let placed = places.place(field);
             members.extend(placed.map(|field| (Cow::Owned(name.into_owned()), field)));
         });
         unique(members, visit);
     }
 }
 
-/// The place of a part in its text.
-fn offset(part: &[u8], text: &[u8]) -> usize {
-    part.as_ptr() as usize - text.as_ptr() as usize
+/// Turns the fields of a message into fields of the entry that holds it. Fields in the order of the text are found in
+/// one pass over it.
+struct Places<'t, 'a> {
+    /// The message as read, and as it stands in the entry.
+    text: &'t [u8],
+    inside: &'a [u8],
+    is_escaped: bool,
+    /// How far the two are told to run together.
+    text_at: usize,
+    inside_at: usize,
 }
 
-/// A field of a text by its place in the entry, which holds the text as it is.
-fn same<'a>(field: Field<'_>, text: &[u8], inside: &'a [u8]) -> Field<'a> {
-    let start = offset(field.text, text);
-    Field {
-        text: &inside[start..start + field.text.len()],
-        kind: field.kind,
-    }
-}
-
-/// A field of a text by its place in the entry, where the text stands escaped.
-fn escaped<'a>(field: Field<'_>, text: &[u8], inside: &'a [u8]) -> Option<Field<'a>> {
-    // `true` of a flag and the like are of no text.
-    let range = text.as_ptr_range();
-    if !range.contains(&field.text.as_ptr()) && field.text.as_ptr() != range.end {
-        return None;
-    }
-    let start = offset(field.text, text);
-    let first = place_escaped(inside, 0, start);
-    let last = place_escaped(inside, first, field.text.len());
-    let part = &inside[first..last];
-    let has_escapes = part.contains(&b'\\');
-    let kind = match field.kind {
-        FieldKind::Text if has_escapes => FieldKind::Escaped,
-        FieldKind::Escaped => FieldKind::Twice,
-        FieldKind::Json if has_escapes => FieldKind::EscapedJson,
-        FieldKind::Bytes if has_escapes => return None,
-        // Nobody writes the digits of a number as escapes; it is not worth a kind.
-        FieldKind::Number | FieldKind::Bool if has_escapes => return None,
-        kind => kind,
-    };
-    Some(Field { text: part, kind })
-}
-
-/// The place in an escaped text that lies `length` unescaped bytes after `at`.
-fn place_escaped(inside: &[u8], mut at: usize, mut length: usize) -> usize {
-    let mut scratch = Vec::new();
-    while length > 0 {
-        let plain = memchr::memchr(b'\\', &inside[at..]).unwrap_or(inside.len() - at);
-        if plain >= length {
-            return at + length;
+impl<'t, 'a> Places<'t, 'a> {
+    fn new(text: &'t Cow<'a, [u8]>, inside: &'a [u8]) -> Places<'t, 'a> {
+        Places {
+            text,
+            inside,
+            is_escaped: matches!(text, Cow::Owned(_)),
+            text_at: 0,
+            inside_at: 0,
         }
-        at += plain;
-        length -= plain;
-        scratch.clear();
-        at += escape(&inside[at..], &mut scratch);
-        length = length.saturating_sub(scratch.len());
     }
-    at
+
+    fn place(&mut self, field: Field<'_>) -> Option<Field<'a>> {
+        let start = (field.text.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        let end = start + field.text.len();
+        if end > self.text.len() {
+            return None;
+        }
+        let (first, last) = (self.inside_of(start), self.inside_of(end));
+        let part = &self.inside[first..last];
+        let has_escapes = self.is_escaped && part.contains(&b'\\');
+        let kind = match field.kind {
+            FieldKind::Text if has_escapes => FieldKind::Escaped,
+            FieldKind::Escaped if has_escapes => FieldKind::Twice,
+            FieldKind::Json if has_escapes => FieldKind::EscapedJson,
+            // Nobody writes the digits of a number as escapes: not worth a kind.
+            FieldKind::Number | FieldKind::Bool | FieldKind::Bytes if has_escapes => return None,
+            kind => kind,
+        };
+        Some(Field { text: part, kind })
+    }
+
+    /// The place in the entry of a place in the text.
+    fn inside_of(&mut self, text_at: usize) -> usize {
+        if !self.is_escaped {
+            return text_at;
+        }
+        if text_at < self.text_at {
+            (self.text_at, self.inside_at) = (0, 0);
+        }
+        let mut scratch = Vec::new();
+        while self.text_at < text_at {
+            let missing = text_at - self.text_at;
+            let rest = &self.inside[self.inside_at..];
+            let plain = memchr::memchr(b'\\', &rest[..rest.len().min(missing)]).unwrap_or(missing);
+            if plain > 0 {
+                self.text_at += plain;
+                self.inside_at += plain;
+                continue;
+            }
+            scratch.clear();
+            self.inside_at += escape(rest, &mut scratch);
+            self.text_at += scratch.len();
+        }
+        self.inside_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bstr::ByteSlice;
+    use jobspec::plan::{FieldPath, FormatName, PathPart};
+
+    use super::*;
+    use crate::format::choose::built_in;
+
+    fn nested(name: FormatName) -> Nested {
+        Nested::new(built_in(name, b""))
+    }
+
+    fn fields(format: &Nested, raw: &str) -> Vec<String> {
+        let mut fields = Vec::new();
+        format.fields(raw.as_bytes(), &mut |name, field| {
+            let text = field.value().to_text().to_str_lossy().into_owned();
+            fields.push(format!("{}={text}", name.to_str_lossy()));
+        });
+        fields
+    }
+
+    #[test]
+    fn fields_inside_an_escaped_message_are_found_where_they_stand() {
+        let inner =
+            r#"{"a":"x","b":"say \"hi\" \u00e9","n":-1.5,"o":{"k":["v"]},"z":null,"A":"\\"}"#;
+        let raw = format!(r#"{{"msg":{},"a":1,"c":2}}"#, serde_json::json!(inner));
+        assert_eq!(
+            fields(&nested(FormatName::Json), &raw),
+            [
+                "c=2",
+                "a=x",
+                "b=say \"hi\" \u{e9}",
+                "n=-1.5",
+                r#"o={"k":["v"]}"#,
+                "z=",
+                "A=\\"
+            ]
+        );
+        let path = |names: &[&str]| FieldPath {
+            text: names.join("."),
+            parts: names
+                .iter()
+                .map(|name| PathPart::Name((*name).to_owned()))
+                .collect(),
+        };
+        let wanted = Wanted {
+            paths: vec![
+                path(&["n"]),
+                path(&["b"]),
+                path(&["c"]),
+                path(&["a"]),
+                path(&["o", "k"]),
+            ],
+        };
+        let mut parsed = Parsed::default();
+        parsed.clear(&wanted);
+        nested(FormatName::Json).parse(raw.as_bytes(), &wanted, &mut any_times(), &mut parsed);
+        let texts: Vec<String> = parsed
+            .fields
+            .iter()
+            .map(|field| {
+                field
+                    .expect("a field")
+                    .value()
+                    .to_text()
+                    .to_str_lossy()
+                    .into_owned()
+            })
+            .collect();
+        assert_eq!(texts, ["-1.5", "say \"hi\" \u{e9}", "2", "x", r#"["v"]"#]);
+    }
+
+    #[test]
+    fn a_message_that_is_no_object_stays_what_it_is() {
+        for raw in [
+            r#"{"msg":"{"}"#,
+            r#"{"msg":"[1]"}"#,
+            r#"{"msg":"words"}"#,
+            r#"{"msg":7}"#,
+        ] {
+            let mut plain = Vec::new();
+            built_in(FormatName::Json, b"").fields(raw.as_bytes(), &mut |name, _| {
+                plain.push(name.to_str_lossy().into_owned());
+            });
+            assert_eq!(plain, ["msg"]);
+            assert_eq!(fields(&nested(FormatName::Json), raw).len(), 1, "{raw}");
+        }
+    }
 }

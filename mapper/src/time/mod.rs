@@ -3,6 +3,8 @@
 //! `shape` finds what a text says (a date and a clock as written, or an epoch), `strftime` does so by a format of the
 //! job, and the reader here makes a moment of it: the zone and year that a file's timestamps lack are its own.
 
+mod clock;
+mod epoch;
 mod shape;
 mod strftime;
 

@@ -5,6 +5,9 @@
 
 use jobspec::value::Time;
 
+use super::clock::{clock, compact_clock, finish, finish_possible, fraction};
+use super::epoch::epoch;
+
 /// A date and a clock as written; values may be impossible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Civil {
@@ -48,7 +51,7 @@ pub(super) enum Moment {
     Impossible,
 }
 
-type Found = Option<(Moment, usize)>;
+pub(super) type Found = Option<(Moment, usize)>;
 
 /// Whether a line begins with a timestamp, and how long it is.
 pub fn starts_with_time(line: &[u8]) -> Option<usize> {
@@ -494,331 +497,11 @@ fn with_clock(civil: Civil, text: &[u8], at: usize) -> Found {
     finish(civil.at(clock), text, at)
 }
 
-/// As `finish`, for shapes that are mere digits: what is impossible is something else.
-fn finish_possible(civil: Civil, text: &[u8], at: usize) -> Found {
-    civil.is_possible().then(|| finish(civil, text, at))?
-}
-
-/// Reads AM or PM and a zone.
-fn finish(mut civil: Civil, text: &[u8], mut at: usize) -> Found {
-    let spaces = space_run(text, at);
-    if let Some(&[half, b'm' | b'M']) = text.get(at + spaces..at + spaces + 2)
-        && matches!(half, b'a' | b'A' | b'p' | b'P')
-        && !text
-            .get(at + spaces + 2)
-            .is_some_and(u8::is_ascii_alphanumeric)
-    {
-        let is_pm = half.eq_ignore_ascii_case(&b'p');
-        // `13:00 PM` is written too, and says no more than the hour does.
-        if (1..=12).contains(&civil.hour) {
-            civil.hour = civil.hour % 12 + if is_pm { 12 } else { 0 };
-        }
-        at += spaces + 2;
-    }
-    let (zone, at) = zone(text, at);
-    match zone {
-        Zone::None => {}
-        Zone::Offset(seconds) => civil.offset_seconds = Some(seconds),
-        Zone::Impossible => return Some((Moment::Impossible, at)),
-    }
-    Some((Moment::Civil(civil), at))
-}
-
-struct Clock {
-    hour: u8,
-    minute: u8,
-    second: u8,
-    nanos: u32,
-    digits: u8,
-    has_second: bool,
-}
-
-impl Civil {
-    fn at(self, clock: Clock) -> Civil {
-        Civil {
-            hour: clock.hour,
-            minute: clock.minute,
-            second: clock.second,
-            nanos: clock.nanos,
-            digits: clock.digits,
-            ..self
-        }
-    }
-}
-
-/// `14:00`, `14:00:00`, `14:00:00.123`, `14.00.00.123456`
-fn clock(text: &[u8], at: usize) -> Option<(Clock, usize)> {
-    let (hour, at) = number(text, at, 2)?;
-    let separator = *text.get(at)?;
-    if !matches!(separator, b':' | b'.') {
-        return None;
-    }
-    let minute = two(text, at + 1)?;
-    let at = at + 3;
-    let mut clock = Clock {
-        hour: hour as u8,
-        minute,
-        second: 0,
-        nanos: 0,
-        digits: 0,
-        has_second: false,
-    };
-    if text.get(at) != Some(&separator) {
-        let ends = separator == b':' && !text.get(at).is_some_and(u8::is_ascii_digit);
-        return ends.then_some((clock, at));
-    }
-    clock.second = two(text, at + 1)?;
-    clock.has_second = true;
-    let (nanos, digits, at) = fraction(text, at + 3);
-    (clock.nanos, clock.digits) = (nanos, digits);
-    Some((clock, at))
-}
-
-/// `140000`
-fn compact_clock(text: &[u8], at: usize) -> Option<(Clock, usize)> {
-    if digit_run(text, at, 7) != 6 {
-        return None;
-    }
-    let (nanos, digits, end) = fraction(text, at + 6);
-    let clock = Clock {
-        hour: two(text, at)?,
-        minute: two(text, at + 2)?,
-        second: two(text, at + 4)?,
-        nanos,
-        digits,
-        has_second: true,
-    };
-    Some((clock, end))
-}
-
-/// The fraction of a second: nanoseconds, digits, end. More than nine digits are cut.
-#[inline]
-fn fraction(text: &[u8], at: usize) -> (u32, u8, usize) {
-    match text.get(at) {
-        Some(b'.' | b',') => {}
-        // WebSphere's `14:00:00:123`
-        Some(b':') if digit_run(text, at + 1, 4) == 3 && text.get(at + 4) != Some(&b':') => {}
-        _ => return (0, 0, at),
-    }
-    let run = digit_run(text, at + 1, text.len());
-    let used = run.min(9);
-    let mut nanos = 0;
-    for &digit in &text[at + 1..at + 1 + used] {
-        nanos = nanos * 10 + u32::from(digit - b'0');
-    }
-    for _ in used..9 {
-        nanos *= 10;
-    }
-    match run {
-        0 => (0, 0, at),
-        _ => (nanos, used as u8, at + 1 + run),
-    }
-}
-
-enum Zone {
-    None,
-    Offset(i32),
-    Impossible,
-}
-
-/// Zones whose name means one offset wherever it is written. Others (IST, CST, BST …) are skipped: the timestamp is
-/// in the log's zone then.
-const ZONES: [(&[u8], Option<i32>); 34] = [
-    (b"UTC", Some(0)),
-    (b"GMT", Some(0)),
-    (b"UT", Some(0)),
-    (b"WET", Some(0)),
-    (b"WEST", Some(60)),
-    (b"CET", Some(60)),
-    (b"CEST", Some(120)),
-    (b"EET", Some(120)),
-    (b"EEST", Some(180)),
-    (b"MSK", Some(180)),
-    (b"EST", Some(-300)),
-    (b"EDT", Some(-240)),
-    (b"CDT", Some(-300)),
-    (b"MST", Some(-420)),
-    (b"MDT", Some(-360)),
-    (b"PST", Some(-480)),
-    (b"PDT", Some(-420)),
-    (b"AKST", Some(-540)),
-    (b"AKDT", Some(-480)),
-    (b"HST", Some(-600)),
-    (b"JST", Some(540)),
-    (b"KST", Some(540)),
-    (b"HKT", Some(480)),
-    (b"SGT", Some(480)),
-    (b"AEST", Some(600)),
-    (b"AEDT", Some(660)),
-    (b"ACST", Some(570)),
-    (b"ACDT", Some(630)),
-    (b"NZST", Some(720)),
-    (b"NZDT", Some(780)),
-    (b"SAST", Some(120)),
-    (b"CST", None),
-    (b"IST", None),
-    (b"BST", None),
-];
-
-/// The zone after a clock, at most one space away.
-fn zone(text: &[u8], at: usize) -> (Zone, usize) {
-    let spaced = text.get(at) == Some(&b' ');
-    let start = at + usize::from(spaced);
-    match text.get(start) {
-        Some(b'Z' | b'z') if !is_word(text.get(start + 1)) => {
-            (Zone::Offset(0), region_end(text, start + 1))
-        }
-        Some(b'+' | b'-') => match offset(text, start) {
-            Some((Some(seconds), end)) => {
-                // Go prints a zone's name after its offset.
-                let end = match zone_name(text, end + 1) {
-                    Some((_, name_end)) if text.get(end) == Some(&b' ') => name_end,
-                    _ => region_end(text, end),
-                };
-                (Zone::Offset(seconds), end)
-            }
-            Some((None, end)) if !spaced => (Zone::Impossible, end),
-            _ => (Zone::None, at),
-        },
-        Some(b'A'..=b'Z') => match zone_name(text, start) {
-            // `GMT+0200`
-            Some((Some(0), end)) if matches!(text.get(end), Some(b'+' | b'-')) => {
-                match offset(text, end) {
-                    Some((Some(seconds), end)) => (Zone::Offset(seconds), end),
-                    _ => (Zone::Offset(0), end),
-                }
-            }
-            Some((Some(seconds), end)) => (Zone::Offset(seconds), end),
-            Some((None, end)) => (Zone::None, end),
-            None => (Zone::None, at),
-        },
-        _ => (Zone::None, at),
-    }
-}
-
-/// `+02:00`, `+0200`, `+02`: seconds (None where impossible) and end.
-fn offset(text: &[u8], at: usize) -> Option<(Option<i32>, usize)> {
-    let (hours, minutes, end) = match digit_run(text, at + 1, 5) {
-        4 => (two(text, at + 1)?, two(text, at + 3)?, at + 5),
-        2 if text.get(at + 3) == Some(&b':') && digit_run(text, at + 4, 3) == 2 => {
-            (two(text, at + 1)?, two(text, at + 4)?, at + 6)
-        }
-        2 => (two(text, at + 1)?, 0, at + 3),
-        _ => return None,
-    };
-    if is_word(text.get(end)) {
-        return None;
-    }
-    let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
-    let seconds = if text[at] == b'-' { -seconds } else { seconds };
-    Some(((hours < 24 && minutes < 60).then_some(seconds), end))
-}
-
-fn zone_name(text: &[u8], at: usize) -> Option<(Option<i32>, usize)> {
-    let rest = text.get(at..)?;
-    let length = rest
-        .iter()
-        .take(6)
-        .take_while(|byte| byte.is_ascii_uppercase())
-        .count();
-    if !(2..=4).contains(&length) || is_word(rest.get(length)) {
-        return None;
-    }
-    ZONES
-        .into_iter()
-        .find(|(name, _)| *name == &rest[..length])
-        .map(|(_, minutes)| (minutes.map(|minutes| minutes * 60), at + length))
-}
-
-/// Java's `[Europe/Berlin]` right after an offset.
-fn region_end(text: &[u8], at: usize) -> usize {
-    let Some(rest) = text.get(at..) else {
-        return at;
-    };
-    if rest.first() == Some(&b'[')
-        && let Some(length) = rest.iter().take(48).position(|byte| *byte == b']')
-        && (rest[..length].contains(&b'/') || rest.starts_with(b"[UTC]"))
-    {
-        return at + length + 1;
-    }
-    at
-}
-
-/// A number as an epoch: seconds, milliseconds, microseconds or nanoseconds by size, with a fraction and an exponent.
-/// What is below 10^8 (1973) or beyond the nanoseconds of an i64 is something else.
-pub(super) fn epoch(text: &[u8]) -> Option<Moment> {
-    let whole = digit_run(text, 0, 31);
-    if whole == 0 || whole > 30 {
-        return None;
-    }
-    let mut mantissa = decimal(&text[..whole]);
-    let mut at = whole;
-    let mut scale: i32 = 0;
-    let mut given: i32 = 0;
-    if text.get(at) == Some(&b'.') {
-        let run = digit_run(text, at + 1, text.len());
-        let used = run.min(36_usize.saturating_sub(whole));
-        mantissa = mantissa * 10_i128.pow(used as u32) + decimal(&text[at + 1..at + 1 + used]);
-        scale = -(used as i32);
-        given = run.min(99) as i32;
-        at += 1 + run;
-        if run == 0 {
-            return None;
-        }
-    }
-    if matches!(text.get(at), Some(b'e' | b'E')) {
-        let (is_negative, start) = match text.get(at + 1) {
-            Some(b'-') => (true, at + 2),
-            Some(b'+') => (false, at + 2),
-            _ => (false, at + 1),
-        };
-        let (exponent, end) = number(text, start, 2)?;
-        let exponent = if is_negative {
-            -(exponent as i32)
-        } else {
-            exponent as i32
-        };
-        scale += exponent;
-        given = (given - exponent).max(0);
-        at = end;
-    }
-    if at != text.len() {
-        return None;
-    }
-    let whole_part = match scale {
-        0.. => mantissa.checked_mul(10_i128.checked_pow(scale as u32)?)?,
-        _ => mantissa / 10_i128.checked_pow(scale.unsigned_abs())?,
-    };
-    let unit: i32 = match whole_part {
-        100_000_000..100_000_000_000 => 9,
-        100_000_000_000..100_000_000_000_000 => 6,
-        100_000_000_000_000..100_000_000_000_000_000 => 3,
-        100_000_000_000_000_000..9_223_372_036_854_775_807 => 0,
-        _ => return None,
-    };
-    let shift = scale + unit;
-    let ns = match shift {
-        0.. => mantissa.checked_mul(10_i128.checked_pow(shift as u32)?)?,
-        _ => mantissa / 10_i128.checked_pow(shift.unsigned_abs())?,
-    };
-    let digits = (9 - unit + given).clamp(0, 9) as u8;
-    match i64::try_from(ns) {
-        Ok(ns) if ns != i64::MAX => Some(Moment::Epoch(Time::new(ns, digits))),
-        _ => Some(Moment::Impossible),
-    }
-}
-
-fn decimal(digits: &[u8]) -> i128 {
-    digits
-        .iter()
-        .fold(0, |value, digit| value * 10 + i128::from(digit - b'0'))
-}
-
 fn short_year(year: u8) -> i32 {
     i32::from(year) + if year < 70 { 2000 } else { 1900 }
 }
 
-fn two(text: &[u8], at: usize) -> Option<u8> {
+pub(super) fn two(text: &[u8], at: usize) -> Option<u8> {
     match text.get(at..at + 2)? {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + ones - b'0'),
         _ => None,
@@ -826,7 +509,7 @@ fn two(text: &[u8], at: usize) -> Option<u8> {
 }
 
 /// A number of one to `most` digits, at most nine, and its end.
-fn number(text: &[u8], at: usize, most: usize) -> Option<(u32, usize)> {
+pub(super) fn number(text: &[u8], at: usize, most: usize) -> Option<(u32, usize)> {
     let run = digit_run(text, at, most);
     let value = text
         .get(at..at + run)?
@@ -835,7 +518,7 @@ fn number(text: &[u8], at: usize, most: usize) -> Option<(u32, usize)> {
     (run > 0).then_some((value, at + run))
 }
 
-fn digit_run(text: &[u8], at: usize, most: usize) -> usize {
+pub(super) fn digit_run(text: &[u8], at: usize, most: usize) -> usize {
     text.get(at..).map_or(0, |rest| {
         rest.iter()
             .take(most)
@@ -844,7 +527,7 @@ fn digit_run(text: &[u8], at: usize, most: usize) -> usize {
     })
 }
 
-fn space_run(text: &[u8], at: usize) -> usize {
+pub(super) fn space_run(text: &[u8], at: usize) -> usize {
     text.get(at..).map_or(0, |rest| {
         rest.iter()
             .take(8)
@@ -853,6 +536,6 @@ fn space_run(text: &[u8], at: usize) -> usize {
     })
 }
 
-fn is_word(byte: Option<&u8>) -> bool {
+pub(super) fn is_word(byte: Option<&u8>) -> bool {
     byte.is_some_and(u8::is_ascii_alphanumeric)
 }

@@ -28,7 +28,7 @@ impl TimeFormat {
 
     pub(super) fn read(&self, text: &[u8]) -> Option<Moment> {
         let (moment, length) = self.leading(text)?;
-        (length == text.len()).then_some(moment)
+        (length == text.len() || moment == Moment::Impossible).then_some(moment)
     }
 
     pub(super) fn leading(&self, line: &[u8]) -> Option<(Moment, usize)> {
@@ -47,7 +47,8 @@ impl TimeFormat {
                 error.kind(),
                 ParseErrorKind::OutOfRange | ParseErrorKind::Impossible
             )
-            .then_some((Moment::Impossible, head.len())),
+            // chrono does not say how far it came.
+            .then_some((Moment::Impossible, 0)),
         }
     }
 
