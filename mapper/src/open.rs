@@ -7,6 +7,8 @@
 
 mod decode;
 mod input;
+#[cfg(test)]
+mod tests;
 mod utf16;
 
 use std::fs::{File, Metadata, OpenOptions};

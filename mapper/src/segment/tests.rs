@@ -156,6 +156,12 @@ pub(crate) fn pack(text: &[u8], kind: u8) -> Vec<u8> {
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
     };
+    let xz = |text: &[u8]| {
+        let options = lzma_rust2::XzOptions::with_preset(0);
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
     match kind {
         0 => text.to_vec(),
         1 => gzip(text),
@@ -165,6 +171,7 @@ pub(crate) fn pack(text: &[u8], kind: u8) -> Vec<u8> {
             [frame(halves.0), frame(halves.1)].concat()
         }
         4 => [bzip2(halves.0), bzip2(halves.1)].concat(),
+        5 => [xz(halves.0), xz(halves.1)].concat(),
         _ => unreachable!("no such packing"),
     }
 }
@@ -412,7 +419,7 @@ proptest! {
     #[test]
     fn any_cut_gives_the_entries_of_the_oracle(
         files in vec(any_text(), 1..5),
-        packing in vec(0..5_u8, 1..4),
+        packing in vec(0..6_u8, 1..4),
         all_plain in any::<bool>(),
         target in 1..40_u64,
         window in 1..60_usize,
