@@ -49,6 +49,8 @@ pub struct Cut {
     pub first: Position,
     /// None: the end of the stream.
     pub end: Option<Position>,
+    /// Nobody reads the segment before: what would belong to it here is counted, as outside from/to.
+    pub after_pruned: bool,
 }
 
 /// The segments of a stream, in order: cuts at the heads of files, and inside plain files every `target_bytes`, if
@@ -82,7 +84,11 @@ pub fn cuts(stream: &Stream, splittable: bool, target_bytes: u64) -> Vec<Cut> {
     starts
         .iter()
         .zip(ends)
-        .map(|(&first, end)| Cut { first, end })
+        .map(|(&first, end)| Cut {
+            first,
+            end,
+            after_pruned: false,
+        })
         .collect()
 }
 

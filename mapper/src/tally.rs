@@ -1,7 +1,7 @@
 //! What was read, skipped and refused, file by file: a partial like any other, merged in any order.
 //!
-//! Nothing is dropped silently, so the lines of a file add up: `lines = entries + continuation + blank`, and
-//! `entries = parsed + malformed`. What could not be read is a [`Finding`] beside the figures of what could.
+//! Nothing is dropped silently, so the lines of a file add up: `lines = entries + continuation + blank + header +
+//! outside`, and `entries = parsed + malformed`. What could not be read is a [`Finding`] beside the figures of what could.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -57,6 +57,10 @@ pub struct FileTally {
     pub continuation: u64,
     /// Blank lines outside every entry.
     pub blank: u64,
+    /// Lines that repeat a header.
+    pub header: u64,
+    /// Lines after what pruning left out, up to the first entry with a time of its own: they count as outside from/to.
+    pub outside: u64,
     /// Lines of which a part was cut off, by their own length or by their entry's.
     pub cut: u64,
     /// Entries with no time, not even an inherited one.
@@ -117,6 +121,8 @@ impl FileTally {
         self.malformed += other.malformed;
         self.continuation += other.continuation;
         self.blank += other.blank;
+        self.header += other.header;
+        self.outside += other.outside;
         self.cut += other.cut;
         self.untimed += other.untimed;
         for time in [other.first, other.last].into_iter().flatten() {

@@ -36,6 +36,7 @@ pub(super) struct FileLines {
     /// Blank lines that are inside only if another line follows.
     pub(super) blank: u64,
     pub(super) cut: u64,
+    pub(super) header: u64,
     /// Of the blank lines: those cut by their own length, and those cut if they are inside.
     pub(super) blank_cut: u64,
     blank_cut_inside: u64,
@@ -106,9 +107,13 @@ impl Draft {
         }
     }
 
-    /// A blank line after it, in formats of one line an entry: it is only counted.
-    pub(super) fn push_blank(&mut self, line: &Line) {
+    /// A line after it that is of no entry: it is only counted.
+    pub(super) fn push_aside(&mut self, line: &Line, is_header: bool) {
         self.count(line, true, line.cut);
+        if is_header && let Some(part) = self.lines.last_mut() {
+            part.blank -= line.count;
+            part.header += line.count;
+        }
     }
 
     /// Whether all further text is cut off.
@@ -144,6 +149,7 @@ impl Draft {
                 bytes: 0,
                 inside: 0,
                 blank: 0,
+                header: 0,
                 cut: 0,
                 blank_cut: 0,
                 blank_cut_inside: 0,

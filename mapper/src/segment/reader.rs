@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
             let is_beyond = self.sink.is_beyond(position);
             if is_beyond {
                 self.tell_end(position, &line);
-                if !self.sink.started && !self.draft.open {
+                if self.is_empty() && !self.draft.open {
                     return;
                 }
             }
@@ -108,11 +108,17 @@ impl<'a> Reader<'a> {
                 self.draft.push(&mut self.lines, &line, unwrapped, false);
             } else if text.iter().all(u8::is_ascii_whitespace) {
                 if !self.draft.open {
-                    self.count_blank(&line);
+                    self.count_aside(&line, false);
                 } else if is_multiline {
                     self.draft.push(&mut self.lines, &line, unwrapped, true);
                 } else {
-                    self.draft.push_blank(&line);
+                    self.draft.push_aside(&line, false);
+                }
+            } else if joins && format.is_header(text) {
+                if self.draft.open {
+                    self.draft.push_aside(&line, true);
+                } else {
+                    self.count_aside(&line, true);
                 }
             } else {
                 let starts = !is_multiline || format.starts(text);
@@ -122,12 +128,13 @@ impl<'a> Reader<'a> {
                 }
                 if !starts && !self.sink.started {
                     // The end of an entry of the segment before.
+                    self.count_outside(&line);
                     continue;
                 }
                 if self.draft.open && self.finish(visit) == Verdict::Next {
                     return;
                 }
-                if is_beyond && !self.sink.started {
+                if is_beyond && self.is_empty() {
                     return;
                 }
                 let unwrapped = wraps.then_some(&self.unwrapped[..]);
@@ -181,12 +188,33 @@ impl<'a> Reader<'a> {
         Next::Line(line)
     }
 
-    /// A blank line with no entry before it; before the segment has begun, it is another's.
-    fn count_blank(&mut self, line: &Line) {
-        if self.sink.started {
+    /// Whether the segment has no entry at all, now that its end is reached.
+    fn is_empty(&self) -> bool {
+        !self.sink.started && !self.cut.after_pruned
+    }
+
+    /// A line that is of no entry, with none before it.
+    fn count_aside(&mut self, line: &Line, is_header: bool) {
+        if !self.sink.started {
+            self.count_outside(line);
+            return;
+        }
+        let tally = self.sink.tally(line.file);
+        tally.lines += line.count;
+        match is_header {
+            true => tally.header += line.count,
+            false => tally.blank += line.count,
+        }
+        tally.bytes += line.bytes;
+        tally.cut += u64::from(line.cut);
+    }
+
+    /// A line of the segment before, which counts it unless it was pruned.
+    fn count_outside(&mut self, line: &Line) {
+        if self.cut.after_pruned {
             let tally = self.sink.tally(line.file);
             tally.lines += line.count;
-            tally.blank += line.count;
+            tally.outside += line.count;
             tally.bytes += line.bytes;
             tally.cut += u64::from(line.cut);
         }
@@ -204,15 +232,24 @@ impl<'a> Reader<'a> {
         };
         let verdict = self.sink.take(self.draft.text(&self.lines), whole, visit);
         self.lines.release();
-        if verdict == Verdict::Ours {
-            for part in &self.draft.lines {
-                let tally = self.sink.tally(part.file);
-                tally.bytes += part.bytes;
-                tally.lines += part.inside + part.blank;
+        let is_outside = verdict == Verdict::Before && self.cut.after_pruned;
+        if verdict != Verdict::Ours && !is_outside {
+            return verdict;
+        }
+        for part in &self.draft.lines {
+            let tally = self.sink.tally(part.file);
+            tally.bytes += part.bytes;
+            tally.lines += part.inside + part.blank + part.header;
+            tally.cut += part.cut + part.blank_cut;
+            if is_outside {
+                tally.outside += part.inside + part.blank + part.header;
+            } else {
                 tally.continuation += part.inside;
                 tally.blank += part.blank;
-                tally.cut += part.cut + part.blank_cut;
+                tally.header += part.header;
             }
+        }
+        if verdict == Verdict::Ours {
             // Its first line is the entry itself.
             self.sink.tally(whole.position.file).continuation -= 1;
         }

@@ -89,7 +89,7 @@ impl<'a> Sink<'a> {
         let is_anchor = parsed.valid && own.is_some();
         let verdict = match self.started {
             false if !is_anchor => Verdict::Before,
-            true if is_anchor && self.is_beyond(whole.position) => Verdict::Next,
+            _ if is_anchor && self.is_beyond(whole.position) => Verdict::Next,
             _ => Verdict::Ours,
         };
         if verdict == Verdict::Before {

@@ -57,6 +57,10 @@ impl Format for Marks {
         !self.quotes && !self.wraps
     }
 
+    fn is_header(&self, line: &[u8]) -> bool {
+        self.quotes && line == b"header"
+    }
+
     fn joins_next(&self, entry_so_far: &[u8]) -> bool {
         self.quotes && entry_so_far.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
     }
@@ -264,7 +268,7 @@ fn oracle(files: &[Vec<u8>], format: &Marks) -> (Vec<Seen>, Vec<FileTally>) {
         {
             joined = [&joined[..], b"\n", line.text].concat();
             run.1 = index;
-        } else if blank {
+        } else if blank || format.is_header(line.text) {
             continue;
         } else if format.starts(line.text) {
             runs.push((index, index, false));
@@ -313,7 +317,10 @@ fn oracle(files: &[Vec<u8>], format: &Marks) -> (Vec<Seen>, Vec<FileTally>) {
     }
     for (line, inside) in lines.iter().zip(&in_entry) {
         if !inside {
-            tallies[line.file].blank += 1;
+            match format.is_header(line.text) {
+                true => tallies[line.file].header += 1,
+                false => tallies[line.file].blank += 1,
+            }
             tallies[line.file].cut += u64::from(line.cut);
         }
     }
@@ -360,7 +367,10 @@ fn check(files: &[Vec<u8>], packing: &[u8], target: u64, window: usize, format: 
             .get(&(index as u32))
             .cloned()
             .unwrap_or_default();
-        assert_eq!(file.lines, file.entries + file.continuation + file.blank);
+        assert_eq!(
+            file.lines,
+            file.entries + file.continuation + file.blank + file.header
+        );
         assert!(file.findings.is_empty(), "{:?}", file.findings);
         file.samples.clear();
         file.formats.clear();
@@ -391,6 +401,7 @@ fn any_text() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(" \t".to_owned()),
         1 => Just("a \"quoted".to_owned()),
         1 => Just("\r".to_owned()),
+        1 => Just("header".to_owned()),
     ];
     let ending = prop_oneof![5 => Just("\n"), 1 => Just("\r\n")];
     (vec((line, ending), 0..12), any::<bool>(), 0..8_u8).prop_map(|(lines, last, mark)| {
@@ -676,4 +687,44 @@ fn cuts_follow_the_target_and_gather_small_files() {
             .all(|pair| pair[0].end == Some(pair[1].first))
     );
     assert_eq!(cuts.last().unwrap().end, None);
+}
+
+#[test]
+fn what_follows_a_pruned_segment_is_counted_as_outside() {
+    let folder = Folder::new();
+    let files = [
+        b"@1 a\n  more\n".to_vec(),
+        b"  more\n\n# untimed\n@! odd\n\n".to_vec(),
+        b"\n@2 b\n# c\n".to_vec(),
+    ];
+    let stream = folder.stream(&files, &[0]);
+    let wanted = Wanted::default();
+    let format = Marks {
+        multiline: true,
+        quotes: false,
+        wraps: false,
+    };
+    let context = context(&format, &wanted);
+    let at = |file| Position { file, offset: 0 };
+    let cut = Cut {
+        first: at(1),
+        end: Some(at(2)),
+        after_pruned: true,
+    };
+    let (seen, tally) = read_all(&stream, &[cut], &context);
+    assert!(seen.is_empty());
+    assert_eq!((tally.files[&1].lines, tally.files[&1].outside), (5, 5));
+    assert_eq!((tally.files[&2].lines, tally.files[&2].outside), (1, 1));
+    let rest = Cut {
+        first: at(2),
+        end: None,
+        after_pruned: false,
+    };
+    let (seen, both) = read_all(&stream, &[cut, rest], &context);
+    assert_eq!(seen.len(), 2);
+    let total = both.total();
+    assert_eq!(total.lines, 8);
+    assert_eq!(total.outside + total.entries, 8);
+    let bytes = files[1].len() + files[2].len();
+    assert_eq!(total.bytes, bytes as u64);
 }
