@@ -163,6 +163,9 @@ pub struct Content {
     path: Vec<u8>,
     bytes: Bytes,
     finding: Option<Finding>,
+    /// Bytes on disk that were read and not told yet.
+    unpaid: u64,
+    taken: u64,
 }
 
 enum Bytes {
@@ -210,6 +213,8 @@ impl Content {
             path: path.to_vec(),
             bytes,
             finding: None,
+            unpaid: 0,
+            taken: 0,
         };
         if matches!(content.bytes, Bytes::Decoded(_)) {
             content.skip(offset);
@@ -236,6 +241,7 @@ impl Content {
                     }
                     Ok(count) => {
                         *at += count as u64;
+                        self.unpaid += count as u64;
                         count
                     }
                     Err(error) => self.end(FindingKind::Unreadable, reason(&error)),
@@ -249,6 +255,8 @@ impl Content {
                         return 0;
                     }
                     decoded.next_piece(&self.path);
+                    let taken = decoded.decoder.taken().max(self.taken);
+                    self.unpaid += taken - std::mem::replace(&mut self.taken, taken);
                 }
                 let rest = &decoded.text[decoded.served..];
                 let count = rest.len().min(to.len());
@@ -257,6 +265,11 @@ impl Content {
                 count
             }
         }
+    }
+
+    /// Bytes read from disk since this was last asked.
+    pub fn take_disk_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.unpaid)
     }
 
     /// What is to be said of the file, known once `read` gave 0.

@@ -114,7 +114,7 @@ pub struct ReadContext<'a> {
     pub window_bytes: usize,
     /// Where entries are to have line numbers.
     pub line_counts: Option<&'a LineCounts>,
-    /// Called with the number of decoded bytes just read: the place to be slow.
+    /// Called with the number of bytes just read from disk: the place to be slow.
     pub pace: Option<&'a (dyn Fn(u64) + Sync)>,
 }
 

@@ -44,6 +44,17 @@ impl Decoder {
         }
     }
 
+    /// Bytes read from the file so far; 0 once nothing comes any more.
+    pub(super) fn taken(&self) -> u64 {
+        match &self.state {
+            State::Between(input) | State::Zstd(input, _) => input.taken(),
+            State::Gzip(decoder) => decoder.get_ref().taken(),
+            State::Bzip2(decoder) => decoder.get_ref().taken(),
+            State::Xz(decoder) => decoder.inner().taken(),
+            State::Done => 0,
+        }
+    }
+
     /// What was found after the last member.
     pub(super) fn note(&mut self) -> Option<(FindingKind, String)> {
         self.note

@@ -27,6 +27,11 @@ impl Input {
         }
     }
 
+    /// Bytes read from the file so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.at
+    }
+
     /// The next bytes, `count` of them unless the input ends before.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         while self.end - self.start < count && self.refill()? {}

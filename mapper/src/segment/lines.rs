@@ -295,7 +295,7 @@ impl<'a> Lines<'a> {
         let count = content.read(&mut self.buffer[self.end..to]);
         self.end += count;
         if let Some(pace) = self.context.pace {
-            pace(count as u64);
+            pace(content.take_disk_bytes());
         }
         count > 0
     }
@@ -326,7 +326,7 @@ impl<'a> Lines<'a> {
                 number += memchr_iter(b'\n', &buffer[..count]).count() as u64;
                 at += count as u64;
                 if let Some(pace) = self.context.pace {
-                    pace(count as u64);
+                    pace(content.take_disk_bytes());
                 }
             }
         }

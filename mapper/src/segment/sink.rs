@@ -262,3 +262,18 @@ fn recycle<'to>(mut parsed: Parsed<'_>) -> Parsed<'to> {
     recycled.fields = parsed.fields.into_iter().map(|_| None).collect();
     recycled
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_allocation_from_entry_to_entry() {
+        let mut parsed = Parsed::default();
+        parsed.fields.resize(100, None);
+        let place = parsed.fields.as_ptr().addr();
+        let recycled = recycle(parsed);
+        assert_eq!(recycled.fields.as_ptr().addr(), place);
+        assert!(recycled.fields.capacity() >= 100 && recycled.fields.is_empty());
+    }
+}

@@ -559,6 +559,40 @@ fn long_lines_and_entries_are_cut_and_counted() {
 }
 
 #[test]
+fn a_line_of_exactly_a_mebibyte_is_whole() {
+    let text = [vec![b'a'; MAX_LINE], b"\r\n@1\n".to_vec()].concat();
+    let format = Marks {
+        multiline: false,
+        quotes: false,
+        wraps: false,
+    };
+    for window in [MAX_LINE, MAX_LINE + 1, MAX_LINE + 2] {
+        check(std::slice::from_ref(&text), &[0], 1 << 30, window, &format);
+    }
+}
+
+#[test]
+fn bytes_are_told_as_they_are_read_from_disk() {
+    let folder = Folder::new();
+    let text = b"@1 a line\n".repeat(50_000);
+    let stream = folder.stream(&[text.clone(), text], &[0, 1]);
+    let wanted = Wanted::default();
+    let format = Marks {
+        multiline: false,
+        quotes: false,
+        wraps: false,
+    };
+    let told = std::sync::atomic::AtomicU64::new(0);
+    let pace = |bytes| {
+        told.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let mut context = context(&format, &wanted);
+    context.pace = Some(&pace);
+    read_all(&stream, &cuts(&stream, true, 1 << 30), &context);
+    assert_eq!(told.into_inner(), stream.size());
+}
+
+#[test]
 fn a_head_without_times_waits_no_further_than_a_mebibyte() {
     let head: Vec<u8> = (0..30_000)
         .flat_map(|number| format!("# untimed entry number {number} of the head\n").into_bytes())
