@@ -78,7 +78,7 @@ impl<'a> Lines<'a> {
     /// Goes to the first line that begins at or after the position.
     pub(super) fn seek(&mut self, position: Position) {
         self.file = position.file;
-        if position.offset == 0 {
+        if position.offset == 0 || self.file as usize >= self.stream.files.len() {
             return;
         }
         // The byte before says whether a line begins right here.

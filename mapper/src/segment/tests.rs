@@ -452,6 +452,39 @@ proptest! {
     })]
 
     #[test]
+    fn any_distribution_over_files_gives_the_same_entries(
+        text in any_text(),
+        borders in vec(0..200_usize, 0..4),
+        packing in vec(0..6_u8, 1..4),
+        target in 1..40_u64,
+        multiline in any::<bool>(),
+    ) {
+        let format = Marks { multiline, quotes: false, wraps: false };
+        let text = text.replace(b"\xef\xbb\xbf", b"");
+        let mut borders: Vec<usize> = borders
+            .into_iter()
+            .filter_map(|border| Some(text.get(border..)?.find_byte(b'\n')? + border + 1))
+            .collect();
+        borders.extend([0, text.len()]);
+        borders.sort_unstable();
+        let files: Vec<_> = borders.windows(2).map(|pair| text[pair[0]..pair[1]].to_vec()).collect();
+        let folder = Folder::new();
+        let stream = folder.stream(&files, &packing);
+        let wanted = Wanted::default();
+        let context = context(&format, &wanted);
+        let (seen, tally) = read_all(&stream, &cuts(&stream, true, target), &context);
+        let (expected, tallies) = oracle(std::slice::from_ref(&text), &format);
+        let short = |seen: &Seen| (seen.time, seen.valid, seen.raw.clone());
+        prop_assert_eq!(
+            seen.iter().map(short).collect::<Vec<_>>(),
+            expected.iter().map(short).collect::<Vec<_>>()
+        );
+        let mut total = tally.total();
+        total.formats.clear();
+        prop_assert_eq!(&total, &tallies[0]);
+    }
+
+    #[test]
     fn wrapped_lines_are_the_lines_inside(
         files in vec(any_text(), 1..4),
         piece in 1..9_usize,
