@@ -49,10 +49,25 @@ pub enum MeasurePartial {
 /// The measures of an operator, compiled: what is evaluated, what is kept of it, what is made of that.
 #[derive(Clone, Debug)]
 pub struct Measures {
-    /// Each expression once, and the slots that take its value; None is `count(*)`.
-    arguments: Vec<(Option<Expr>, Range<usize>)>,
+    arguments: Vec<Argument>,
     slots: Vec<Slot>,
     results: usize,
+}
+
+/// An expression, once, and the slots that take its value.
+#[derive(Clone, Debug)]
+struct Argument {
+    /// None is `count(*)`.
+    expr: Option<Expr>,
+    slots: Range<usize>,
+}
+
+impl Argument {
+    fn value<'a, R: Row + ?Sized>(&'a self, row: &'a R, misfits: &Misfits) -> Value<'a> {
+        self.expr
+            .as_ref()
+            .map_or(Value::Null, |expr| expr.eval(row, misfits))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -134,9 +149,10 @@ impl Measures {
         for (argument, slots) in arguments {
             let start = compiled.slots.len();
             compiled.slots.extend(slots);
-            compiled
-                .arguments
-                .push((argument.cloned(), start..compiled.slots.len()));
+            compiled.arguments.push(Argument {
+                expr: argument.cloned(),
+                slots: start..compiled.slots.len(),
+            });
         }
         compiled
     }
@@ -162,16 +178,54 @@ impl Measures {
         place: &Place,
         misfits: &Misfits,
     ) {
-        for (argument, slots) in &self.arguments {
-            let value = argument
-                .as_ref()
-                .map_or(Value::Null, |expr| expr.eval(row, misfits));
-            for (slot, partial) in self.slots[slots.clone()]
+        for argument in &self.arguments {
+            let value = argument.value(row, misfits);
+            self.add_value(partials, argument, &value, place, misfits);
+        }
+    }
+
+    /// What `add` would take of a row, for `add_values` at another time; misfits are counted here.
+    pub fn values<R: Row + ?Sized>(&self, row: &R, misfits: &Misfits) -> Box<[OwnedValue]> {
+        let value = |argument: &Argument| {
+            let value = argument.value(row, misfits);
+            let numeric = self.slots[argument.slots.clone()]
                 .iter()
-                .zip(&mut partials[slots.clone()])
-            {
-                partial.add(slot.kind, &value, place, misfits);
+                .filter(|slot| slot.kind.is_numeric());
+            if !value.is_null() && value.as_number().is_none() {
+                misfits.0.set(misfits.0.get() + numeric.count() as u64);
             }
+            to_owned(&value)
+        };
+        self.arguments.iter().map(value).collect()
+    }
+
+    pub fn accepts_values(&self, values: &[OwnedValue]) -> bool {
+        values.len() == self.arguments.len()
+    }
+
+    pub fn add_values(
+        &self,
+        partials: &mut [MeasurePartial],
+        values: &[OwnedValue],
+        place: &Place,
+    ) {
+        let counted = Misfits::default();
+        for (argument, value) in self.arguments.iter().zip(values) {
+            self.add_value(partials, argument, value, place, &counted);
+        }
+    }
+
+    fn add_value(
+        &self,
+        partials: &mut [MeasurePartial],
+        argument: &Argument,
+        value: &Value<'_>,
+        place: &Place,
+        misfits: &Misfits,
+    ) {
+        let slots = argument.slots.clone();
+        for (slot, partial) in self.slots[slots.clone()].iter().zip(&mut partials[slots]) {
+            partial.add(slot.kind, value, place, misfits);
         }
     }
 
@@ -206,6 +260,11 @@ impl SlotKind {
             SlotKind::Distinct => MeasurePartial::Distinct(Distinct::default()),
             SlotKind::Top => MeasurePartial::Top(Top::default()),
         }
+    }
+
+    /// Whether it takes numbers alone.
+    fn is_numeric(self) -> bool {
+        matches!(self, SlotKind::Sum | SlotKind::Stddev)
     }
 
     /// How a better value or place compares with the one that is held.

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use jobspec::plan::{OperatorKind, OperatorPlan, Plan};
+use jobspec::plan::{OperatorKind, OperatorPlan, Plan, SessionKey, SessionPlan};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Segment,
-    Select, SelectPartial, Sources,
+    Select, SelectPartial, Session, SessionPartial, Sources,
 };
 use crate::entry::Entry;
 
@@ -115,6 +115,7 @@ macro_rules! operators {
 
 operators! {
     Context(ContextPartial),
+    Session(SessionPartial),
     Aggregate(AggregatePartial),
     Select(SelectPartial),
 }
@@ -125,11 +126,20 @@ impl AnyOperator {
         let range = plan.range;
         match &operator.kind {
             OperatorKind::Context(kind) => Ok(AnyOperator::Context(Context::new(kind, range))),
+            OperatorKind::Session(
+                kind @ SessionPlan {
+                    key: SessionKey::By(by),
+                    ..
+                },
+            ) => Ok(AnyOperator::Session(Session::new(kind, by, range))),
             OperatorKind::Aggregate(kind) => {
                 Ok(AnyOperator::Aggregate(Aggregate::new(kind, range)))
             }
             OperatorKind::Select(kind) => Ok(AnyOperator::Select(Select::new(kind, range))),
-            OperatorKind::Session(_)
+            OperatorKind::Session(SessionPlan {
+                key: SessionKey::Link { .. },
+                ..
+            })
             | OperatorKind::Sequence(_)
             | OperatorKind::Patterns(_)
             | OperatorKind::Anomaly(_) => {

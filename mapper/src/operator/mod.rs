@@ -13,11 +13,13 @@ mod key;
 mod laws;
 mod row;
 mod select;
+mod session;
 
 pub use self::aggregate::{Aggregate, AggregatePartial};
 pub use self::any::{AnyOperator, AnyPartial, Mismatch};
 pub use self::context::{Context, ContextPartial};
 pub use self::select::{Select, SelectPartial};
+pub use self::session::{Session, SessionPartial};
 
 use jobspec::value::OwnedValue;
 use serde::de::DeserializeOwned;

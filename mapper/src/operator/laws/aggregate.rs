@@ -17,7 +17,7 @@ enum By {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum What {
+pub enum What {
     Count,
     CountOf,
     CountIf,
@@ -227,7 +227,7 @@ fn group_cells(by: &[By], event: &Event) -> Vec<Vec<Cell>> {
     groups
 }
 
-fn measure(what: What, index: usize) -> Measure {
+pub fn measure(what: What, index: usize) -> Measure {
     let is_error = || Expr::Compare {
         operator: Comparison::Equal,
         left: Box::new(field(index)),
@@ -258,7 +258,7 @@ fn cells<'a>(events: &'a [&Event], index: usize) -> impl Iterator<Item = Cell> +
     cells.filter(|cell| cell.text().is_some())
 }
 
-fn measured(what: What, events: &[&Event], index: usize) -> String {
+pub fn measured(what: What, events: &[&Event], index: usize) -> String {
     let values = || cells(events, index);
     let numbers: Vec<f64> = values().filter_map(|cell| cell.number()).collect();
     let sevens = values().filter(|cell| cell.number() == Some(7.0)).count();

@@ -171,7 +171,7 @@ impl Corpus {
             if file < 2 && random.one_in(12) {
                 (file, offset, line) = (file + 1, 0, 1);
             }
-            now += random.pick(&[0, 0, 1, 1, 2, 5, 30, 61, -1, -3]) * 500_000_000;
+            now += random.pick(&[0, 0, 1, 1, 2, 5, 30, 61, -1, -3, -9, -35]) * 500_000_000;
             let time = match random.below(25) {
                 0 => None,
                 1 => Some(Time::new(now, 3)),

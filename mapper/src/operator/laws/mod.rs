@@ -8,6 +8,7 @@ mod aggregate;
 mod context;
 mod corpus;
 mod select;
+mod session;
 
 use jobspec::expr::{Column, Comparison, Expr};
 use jobspec::plan::{Limits, Named, OperatorKind, OperatorPlan, Plan, TimeRange};
@@ -32,6 +33,11 @@ fn context() {
 }
 
 #[test]
+fn session() {
+    obeys("session", session::case);
+}
+
+#[test]
 fn aggregate() {
     obeys("aggregate", aggregate::case);
 }
@@ -45,6 +51,7 @@ fn select() {
 fn test_of(operator: &AnyOperator) -> &'static str {
     match operator {
         AnyOperator::Context(_) => "context",
+        AnyOperator::Session(_) => "session",
         AnyOperator::Aggregate(_) => "aggregate",
         AnyOperator::Select(_) => "select",
     }

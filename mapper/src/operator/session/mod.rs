@@ -1,0 +1,421 @@
+//! Sessions: the entries of one key, split where silence exceeds a gap, and where an entry starts or ends one.
+//!
+//! Cut by a gap alone, a key's partial is a list of summaries with more than a gap between any two: adding an entry or
+//! another list joins those that have come near each other, in whatever order. Where predicates cut, an entry between
+//! two others changes both, so entries travel one by one, as small as they can be.
+
+mod compact;
+mod fragment;
+mod timeline;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use bstr::{BStr, BString};
+use jobspec::expr::{Expr, Misfits};
+use jobspec::plan::{Named, SessionPlan, TimeRange};
+use jobspec::value::{OwnedValue, Value};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use self::compact::Compact;
+use self::fragment::{Edge, Fragment};
+use super::gate::Gate;
+use super::row::InnerRow;
+use super::{Operator, OutputColumn, Rows, Sources, key};
+use crate::entry::{Entry, Place};
+use crate::measure::hash::Keyed;
+use crate::measure::{Measures, plainer, to_owned};
+use crate::record::EntryRecord;
+
+pub struct Session {
+    gate: Gate,
+    key: Vec<Named>,
+    gap_ns: Option<i64>,
+    starts: Option<Expr>,
+    ends: Option<Expr>,
+    timeline: u32,
+    measures: Measures,
+    select: Vec<Named>,
+    having: Option<Expr>,
+    max: usize,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "SessionParts")]
+pub struct SessionPartial {
+    keys: HashMap<Box<[u8]>, KeyPartial, Keyed>,
+    misfits: u64,
+    /// The key of the entry at hand: room that is used again.
+    key: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeyPartial {
+    values: Box<[OwnedValue]>,
+    sessions: Sessions,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Sessions {
+    /// By time, more than a gap between any two.
+    Fragments(Vec<Fragment>),
+    Entries(Vec<Compact>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename = "SessionPartial")]
+struct SessionParts {
+    run: Vec<(BString, KeyPartial)>,
+    misfits: u64,
+}
+
+impl From<SessionParts> for SessionPartial {
+    fn from(parts: SessionParts) -> SessionPartial {
+        let keys = parts
+            .run
+            .into_iter()
+            .map(|(key, partial)| (Vec::from(key).into(), partial));
+        SessionPartial {
+            keys: keys.collect(),
+            misfits: parts.misfits,
+            key: Vec::new(),
+        }
+    }
+}
+
+impl Serialize for SessionPartial {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut run: Vec<(&BStr, &KeyPartial)> = self
+            .keys
+            .iter()
+            .map(|(key, partial)| (BStr::new(key), partial))
+            .collect();
+        run.sort_unstable_by_key(|(key, _)| *key);
+        let mut state = serializer.serialize_struct("SessionPartial", 2)?;
+        state.serialize_field("run", &run)?;
+        state.serialize_field("misfits", &self.misfits)?;
+        state.end()
+    }
+}
+
+impl Session {
+    /// A session by key; `by` is its key.
+    pub fn new(plan: &SessionPlan, by: &[Named], range: TimeRange) -> Session {
+        Session {
+            gate: Gate::new(range, plan.predicate.as_ref()),
+            key: by.to_vec(),
+            gap_ns: plan.gap_ns,
+            starts: plan.starts.clone(),
+            ends: plan.ends.clone(),
+            timeline: plan.timeline,
+            measures: Measures::new(&plan.measures),
+            select: plan.select.clone(),
+            having: plan.having.clone(),
+            max: plan.max.max(1) as usize,
+        }
+    }
+
+    fn is_cut_by_predicates(&self) -> bool {
+        self.starts.is_some() || self.ends.is_some()
+    }
+
+    /// Whether what ends and what starts then are of one session, as far as silence goes.
+    fn is_near(&self, end_ns: i64, start_ns: i64) -> bool {
+        self.gap_ns
+            .is_none_or(|gap_ns| start_ns.saturating_sub(end_ns) <= gap_ns)
+    }
+
+    fn add_to_fragments(
+        &self,
+        fragments: &mut Vec<Fragment>,
+        entry: &Entry<'_>,
+        misfits: &Misfits,
+    ) {
+        let edge = edge_of(entry);
+        let ns = edge.place.time_ns;
+        let at = fragments.partition_point(|fragment| !self.is_near(fragment.end_ns(), ns));
+        match fragments.get_mut(at) {
+            Some(fragment) if self.is_near(ns, fragment.start_ns()) => {
+                fragment.add(edge, entry.level)
+            }
+            _ => fragments.insert(at, Fragment::new(edge, entry.level, &self.measures)),
+        }
+        let fragment = &mut fragments[at];
+        self.measures
+            .add(&mut fragment.measures, entry, &entry.place, misfits);
+        if fragment.timeline.wants(&entry.place, self.timeline) {
+            fragment
+                .timeline
+                .add(Box::new(EntryRecord::new(entry)), self.timeline);
+        }
+        // It may have filled the silence before the next.
+        if fragments
+            .get(at + 1)
+            .is_some_and(|next| self.is_near(fragments[at].end_ns(), next.start_ns()))
+        {
+            let next = fragments.remove(at + 1);
+            fragments[at].merge(next, &self.measures, self.timeline);
+        }
+    }
+
+    fn joined(&self, mut fragments: Vec<Fragment>) -> Vec<Fragment> {
+        fragments.sort_by_key(Fragment::start_ns);
+        let mut joined: Vec<Fragment> = Vec::with_capacity(fragments.len());
+        for fragment in fragments {
+            match joined.last_mut() {
+                Some(last) if self.is_near(last.end_ns(), fragment.start_ns()) => {
+                    last.merge(fragment, &self.measures, self.timeline);
+                }
+                _ => joined.push(fragment),
+            }
+        }
+        joined
+    }
+
+    /// Whether entries beyond from/to could not be of it.
+    fn is_certain(&self, fragment: &Fragment) -> bool {
+        let (Some(gap_ns), range) = (self.gap_ns, self.gate.range) else {
+            return true;
+        };
+        let is_far = |early: i64, late: i64| late.saturating_sub(early) > gap_ns;
+        range
+            .from_ns
+            .is_none_or(|from| is_far(from, fragment.start_ns()))
+            && range.to_ns.is_none_or(|to| is_far(fragment.end_ns(), to))
+    }
+
+    /// The rows of a session: one, and more of them where its timeline is longer than `max`.
+    fn rows(
+        &self,
+        key: &[OwnedValue],
+        fragment: Fragment,
+        misfits: &Misfits,
+        sources: &dyn Sources,
+    ) -> Vec<Vec<OwnedValue>> {
+        let certain = self.is_certain(&fragment);
+        let (hosts, logs) = fragment.hosts_and_logs(sources);
+        let (levels, entries) = (fragment.levels(), fragment.entries);
+        let (start, end) = (fragment.first.time(), fragment.last.time());
+        let inner = self.measures.finish(fragment.measures);
+        let row = InnerRow(&inner);
+        if self
+            .having
+            .as_ref()
+            .is_some_and(|having| !having.holds(&row, misfits))
+        {
+            return Vec::new();
+        }
+        let left_out = entries.saturating_sub(fragment.timeline.len() as u64);
+        let objects = fragment.timeline.into_entries();
+        let objects: Vec<OwnedValue> = objects
+            .map(|record| Value::Object(record.to_object(sources)))
+            .collect();
+        let mut parts = objects
+            .chunks(self.max)
+            .map(|part| Value::List(part.to_vec()));
+        let first_part = parts.next().unwrap_or(Value::List(Vec::new()));
+
+        let names = self.key.iter().map(|named| named.name.clone());
+        let key = Value::Object(names.zip(key.iter().cloned()).collect());
+        let duration_ns = match (start, end) {
+            (Some(start), Some(end)) => Some(end.ns.saturating_sub(start.ns)),
+            _ => None,
+        };
+        let mut values = vec![
+            key,
+            start.map_or(Value::Null, Value::Time),
+            end.map_or(Value::Null, Value::Time),
+            duration_ns.map_or(Value::Null, |ns| Value::float(ns as f64 / 1e6)),
+            Value::Int(entries.into()),
+            levels,
+            hosts,
+            logs,
+            Value::Bool(certain),
+        ];
+        let select = self
+            .select
+            .iter()
+            .map(|named| named.expr.eval(&row, misfits).into_owned());
+        values.extend(select);
+        values.extend([first_part, Value::Int(left_out.into()), Value::Null]);
+
+        let mut rows = vec![values];
+        for part in parts {
+            // What was said of the session is not said twice.
+            let mut values = vec![Value::Null; rows[0].len()];
+            for column in [0, 1, 2, 8] {
+                values[column] = rows[0][column].clone();
+            }
+            let end = values.len();
+            values[end - 3] = part;
+            values[end - 1] = Value::Bool(true);
+            rows.push(values);
+        }
+        rows
+    }
+}
+
+fn edge_of(entry: &Entry<'_>) -> Edge {
+    Edge {
+        place: entry.place,
+        digits: entry.time.map_or(0, |time| time.digits),
+    }
+}
+
+impl Operator for Session {
+    type Partial = SessionPartial;
+
+    fn empty(&self) -> SessionPartial {
+        SessionPartial::default()
+    }
+
+    fn absorb(&self, partial: &mut SessionPartial, entry: &Entry<'_>) {
+        let misfits = Misfits::default();
+        if self.gate.admits(entry, &misfits) {
+            partial.key.clear();
+            let mut values = Vec::with_capacity(self.key.len());
+            for part in &self.key {
+                let value = part.expr.eval(entry, &misfits);
+                key::push(&mut partial.key, &value);
+                values.push(value);
+            }
+            if !values.iter().any(Value::is_null) {
+                let key = partial.key.as_slice();
+                if !partial.keys.contains_key(key) {
+                    let sessions = match self.is_cut_by_predicates() {
+                        true => Sessions::Entries(Vec::new()),
+                        false => Sessions::Fragments(Vec::new()),
+                    };
+                    let values = values.iter().map(to_owned).collect();
+                    partial
+                        .keys
+                        .insert(key.into(), KeyPartial { values, sessions });
+                }
+                if let Some(held) = partial.keys.get_mut(key) {
+                    for (held, value) in held.values.iter_mut().zip(&values) {
+                        plainer(held, value);
+                    }
+                    match &mut held.sessions {
+                        Sessions::Fragments(fragments) => {
+                            self.add_to_fragments(fragments, entry, &misfits);
+                        }
+                        Sessions::Entries(entries) => entries.push(self.compact(entry, &misfits)),
+                    }
+                }
+            }
+        }
+        partial.misfits += misfits.0.get();
+    }
+
+    /// Commutative.
+    fn merge(&self, mut left: SessionPartial, mut right: SessionPartial) -> SessionPartial {
+        if left.keys.len() < right.keys.len() {
+            std::mem::swap(&mut left, &mut right);
+        }
+        for (key, partial) in right.keys {
+            match left.keys.entry(key) {
+                Slot::Vacant(slot) => {
+                    slot.insert(partial);
+                }
+                Slot::Occupied(mut slot) => {
+                    let held = slot.get_mut();
+                    for (held, value) in held.values.iter_mut().zip(&partial.values) {
+                        plainer(held, value);
+                    }
+                    match (&mut held.sessions, partial.sessions) {
+                        (Sessions::Fragments(held), Sessions::Fragments(more)) => {
+                            held.extend(more);
+                            *held = self.joined(std::mem::take(held));
+                        }
+                        (Sessions::Entries(held), Sessions::Entries(more)) => held.extend(more),
+                        (Sessions::Fragments(_), Sessions::Entries(_))
+                        | (Sessions::Entries(_), Sessions::Fragments(_)) => {
+                            debug_assert!(
+                                false,
+                                "accepts has let through the partial of another plan"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        left.misfits = left.misfits.saturating_add(right.misfits);
+        left
+    }
+
+    fn accepts(&self, partial: &SessionPartial) -> bool {
+        partial.keys.values().all(|held| {
+            held.values.len() == self.key.len()
+                && match &held.sessions {
+                    Sessions::Fragments(fragments) => {
+                        !self.is_cut_by_predicates()
+                            && fragments.iter().all(|fragment| {
+                                self.measures.accepts(&fragment.measures)
+                                    && fragment.timeline.is_sound(self.timeline)
+                                    && fragment.first.place <= fragment.last.place
+                            })
+                            && fragments
+                                .windows(2)
+                                .all(|pair| !self.is_near(pair[0].end_ns(), pair[1].start_ns()))
+                    }
+                    Sessions::Entries(entries) => {
+                        self.is_cut_by_predicates()
+                            && entries.iter().all(|entry| self.accepts_compact(entry))
+                    }
+                }
+        })
+    }
+
+    fn finish(&self, partial: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
+        let misfits = Misfits::default();
+        let mut finished: Vec<(Place, Vec<OwnedValue>)> = Vec::new();
+        for held in partial.keys.into_values() {
+            let fragments = match held.sessions {
+                Sessions::Fragments(fragments) => fragments,
+                Sessions::Entries(entries) => self.cut(entries),
+            };
+            for fragment in fragments {
+                let place = fragment.first.place;
+                let rows = self.rows(&held.values, fragment, &misfits, sources);
+                finished.extend(rows.into_iter().map(|row| (place, row)));
+            }
+        }
+        // Stable: the rows of one session stay in order.
+        finished.sort_by_key(|(place, _)| *place);
+        finished.into_iter().for_each(|(_, row)| rows.push(row));
+    }
+
+    fn columns(&self) -> Vec<OutputColumn> {
+        let before = [
+            "key",
+            "start",
+            "end",
+            "duration_ms",
+            "entries",
+            "levels",
+            "hosts",
+            "logs",
+            "certain",
+        ];
+        let select = self
+            .select
+            .iter()
+            .map(|named| OutputColumn::new(&named.name));
+        let mut columns: Vec<_> = before
+            .into_iter()
+            .map(OutputColumn::new)
+            .chain(select)
+            .collect();
+        columns.extend([
+            OutputColumn::new("timeline"),
+            OutputColumn::optional("left_out"),
+            OutputColumn::optional("continued"),
+        ]);
+        columns
+    }
+
+    fn misfits(&self, partial: &SessionPartial) -> u64 {
+        partial.misfits
+    }
+}
