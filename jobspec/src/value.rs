@@ -25,8 +25,11 @@ pub enum Value<'a> {
     Text(Cow<'a, BStr>),
     /// An object or array as logged; compared as its text, written as JSON.
     Json(Cow<'a, BStr>),
+    /// These two are made of finished rows and never travel, so that nobody can send a value nested without end.
+    #[serde(skip)]
     List(Vec<Value<'a>>),
     /// What `top` gives: names and values, in order.
+    #[serde(skip)]
     Object(Vec<(String, Value<'a>)>),
 }
 
@@ -386,13 +389,11 @@ impl fmt::Display for Time {
         let moment = chrono::DateTime::from_timestamp(seconds, 0)
             .expect("an i64 of nanoseconds is a chrono date");
         write!(formatter, "{}", moment.format("%Y-%m-%dT%H:%M:%S"))?;
-        if self.digits > 0 {
-            let digits = usize::from(self.digits.min(9));
-            write!(
-                formatter,
-                ".{:0digits$}",
-                fraction / 10_i64.pow(9 - digits as u32)
-            )?;
+        // The field is public, and may come from a frame.
+        let digits = self.digits.min(9);
+        if digits > 0 {
+            let shown = fraction / 10_i64.pow(9 - u32::from(digits));
+            write!(formatter, ".{shown:0width$}", width = usize::from(digits))?;
         }
         formatter.write_str("Z")
     }
@@ -564,5 +565,18 @@ mod tests {
             Time::from_ns(-1).to_string(),
             "1969-12-31T23:59:59.999999999Z"
         );
+    }
+
+    #[test]
+    fn hostile_digits_are_cut() {
+        let time = Time { ns: 5, digits: 200 };
+        assert_eq!(time.to_string(), "1970-01-01T00:00:00.000000005Z");
+    }
+
+    #[test]
+    fn what_nests_does_not_travel() {
+        assert!(serde_json::to_string(&Value::List(Vec::new())).is_err());
+        assert!(serde_json::from_str::<OwnedValue>(r#"{"List":[]}"#).is_err());
+        assert!(serde_json::from_str::<OwnedValue>(r#"{"Int":7}"#).is_ok());
     }
 }
