@@ -202,7 +202,9 @@ fn write_field(field: &Field<'_>, out: &mut Vec<u8>) {
         | FieldKind::Bool
         | FieldKind::Escaped
         | FieldKind::Doubled
-        | FieldKind::Bytes => field.value().write_json(out),
+        | FieldKind::Bytes
+        | FieldKind::Twice
+        | FieldKind::EscapedJson => field.value().write_json(out),
     }
 }
 
