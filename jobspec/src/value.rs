@@ -190,9 +190,9 @@ impl<'a> Value<'a> {
     }
 
     /// The order of `order`, min, max and percentiles: numbers first (a text that is a number is that number),
-    /// then times, levels, booleans, texts by bytes, NULL last. Values that it calls equal and that are not the
-    /// same are told apart by their kind and text, so that the order is total.
-    pub fn total_cmp(&self, other: &Value<'_>) -> Ordering {
+    /// then times, levels, booleans, texts by bytes, NULL last. `1`, `'1'` and `'1.0'` are equal here, as are times
+    /// of one moment that were logged with more digits or fewer.
+    pub fn order_cmp(&self, other: &Value<'_>) -> Ordering {
         let rank = |value: &Value<'_>, number: &Option<Value<'_>>| match value {
             _ if number.is_some() => 0,
             Value::Int(_) | Value::Float(_) => 0,
@@ -203,15 +203,24 @@ impl<'a> Value<'a> {
             Value::Null => 5,
         };
         let (left, right) = (self.as_number(), other.as_number());
+        if let (Some(left), Some(right)) = (&left, &right) {
+            return left.number_cmp(right);
+        }
         rank(self, &left)
             .cmp(&rank(other, &right))
-            .then_with(|| match (&left, &right) {
-                (Some(left), Some(right)) => left.number_cmp(right),
-                _ => Ordering::Equal,
-            })
             .then_with(|| match (self, other) {
-                (Value::Time(left), Value::Time(right)) => left.cmp(right),
+                (Value::Time(left), Value::Time(right)) => left.ns.cmp(&right.ns),
                 (Value::Level(left), Value::Level(right)) => left.cmp(right),
+                (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+                _ => self.to_text().cmp(&other.to_text()),
+            })
+    }
+
+    /// `order_cmp`, and values that it calls equal told apart by their text and kind: which of them is the least
+    /// or the greatest must not depend on who came first.
+    pub fn total_cmp(&self, other: &Value<'_>) -> Ordering {
+        self.order_cmp(other)
+            .then_with(|| match (self, other) {
                 (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
                     Ordering::Equal
                 }
@@ -539,6 +548,105 @@ mod tests {
             .map(|value| value.to_text().into_owned())
             .collect();
         assert_eq!(texts, [&b"9"[..], b"9.5", b"10", b"a", b"b", b""]);
+    }
+
+    #[test]
+    fn what_is_equal_in_order_is_told_apart_in_total() {
+        let time = |digits| Value::Time(Time::new(1_000_000_000, digits));
+        let pairs = [
+            (Value::Int(1), Value::text(b"1")),
+            (Value::text(b"1"), Value::text(b"1.0")),
+            (time(0), time(3)),
+        ];
+        for (left, right) in &pairs {
+            assert_eq!(left.order_cmp(right), Ordering::Equal);
+            assert_ne!(left.total_cmp(right), Ordering::Equal);
+            assert_eq!(left.total_cmp(right), right.total_cmp(left).reverse());
+        }
+        assert_eq!(
+            Value::Bool(false).order_cmp(&Value::Bool(true)),
+            Ordering::Less
+        );
+        // Every pair of kinds: one order, whoever asks.
+        let kinds = [
+            Value::Null,
+            Value::Bool(true),
+            Value::Int(5),
+            Value::Float(0.5),
+            time(0),
+            Value::Level(Level::Warn),
+            Value::text(b"5"),
+            Value::text(b"x"),
+            Value::Json(Cow::Borrowed(b"{}".as_bstr())),
+            Value::List(vec![Value::Int(1)]),
+            Value::Object(vec![("a".to_owned(), Value::Null)]),
+        ];
+        for left in &kinds {
+            for right in &kinds {
+                assert_eq!(left.total_cmp(right), right.total_cmp(left).reverse());
+                assert_eq!(left.total_cmp(right).is_eq(), left == right);
+                for third in &kinds {
+                    if left.total_cmp(right).is_le() && right.total_cmp(third).is_le() {
+                        assert!(
+                            left.total_cmp(third).is_le(),
+                            "{left:?} {right:?} {third:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn decoded_values_keep_their_form() {
+        let config = bincode::config::standard().with_limit::<65536>();
+        let encode = |value: &Value<'_>| bincode::serde::encode_to_vec(value, config).unwrap();
+        let decode = |bytes: &[u8]| -> Option<OwnedValue> {
+            let decoded = bincode::serde::decode_from_slice(bytes, config);
+            decoded.ok().map(|(value, _)| value)
+        };
+        let object = Value::Object(vec![(
+            "a".to_owned(),
+            Value::List(vec![Value::text(b"\xff")]),
+        )]);
+        assert_eq!(decode(&encode(&object)), Some(object.into_owned()));
+        assert_eq!(decode(&encode(&Value::Float(f64::NAN))), Some(Value::Null));
+        assert_eq!(decode(&encode(&Value::Float(3.0))), Some(Value::Int(3)));
+        let time = Time { ns: 5, digits: 200 };
+        assert_eq!(
+            decode(&encode(&Value::Time(time))),
+            Some(Value::Time(Time::new(5, 9)))
+        );
+        assert!(time.to_string().ends_with(":00.000000005Z"));
+        let mut deep = Value::Null;
+        for _ in 0..100 {
+            deep = Value::List(vec![deep]);
+        }
+        assert_eq!(decode(&encode(&deep)), None);
+    }
+
+    #[test]
+    fn times_are_read_in_one_shape() {
+        let read = |text: &str| Time::parse(text.as_bytes()).map(|time| time.to_string());
+        for (text, time) in [
+            ("2026-01-19T14:00:00Z", "2026-01-19T14:00:00Z"),
+            ("2026-01-19 15:00:00.120+01:00", "2026-01-19T14:00:00.120Z"),
+            (
+                "2026-01-19t14:00:00.123456789z",
+                "2026-01-19T14:00:00.123456789Z",
+            ),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(time), "{text}");
+        }
+        for text in [
+            "",
+            "2026-01-19",
+            "2026-01-19T14:00:00",
+            "9999-01-01T00:00:00Z",
+            "x",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

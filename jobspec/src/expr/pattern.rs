@@ -114,7 +114,7 @@ struct LikeText {
 
 #[derive(Clone, Debug)]
 enum Part {
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     One,
     Run,
 }
@@ -267,7 +267,7 @@ impl TryFrom<LikeText> for Like {
                     true => fold(literal.as_bytes()),
                     false => literal.as_bytes().to_vec(),
                 };
-                parts.push(Part::Text(Finder::new(&bytes).into_owned()));
+                parts.push(Part::Text(Box::new(Finder::new(&bytes).into_owned())));
                 literal.clear();
             }
             match wild {

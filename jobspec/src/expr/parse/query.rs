@@ -303,7 +303,7 @@ fn groups_of(
         );
     } else if is_distinct {
         return Err(vec![Mistake {
-            span: 0..0,
+            span: source.distinct(),
             message: "DISTINCT together with GROUP BY or aggregates is not part of job queries"
                 .to_owned(),
             help: Some("the rows of a group are distinct already".to_owned()),

@@ -203,6 +203,15 @@ impl<'t> Source<'t> {
         &self.text[bytes]
     }
 
+    /// Where a query says DISTINCT.
+    pub(super) fn distinct(&self) -> Range<usize> {
+        let is_distinct = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
+        match self.tokens.iter().position(is_distinct) {
+            Some(at) => self.bytes[at].clone(),
+            None => 0..self.text.len(),
+        }
+    }
+
     /// The mistake that a name is a word of the language: sqlparser takes one for a name where nothing else fits.
     pub(super) fn reserved(&self, name: &Ident) -> Option<Mistake> {
         let at = self.index_at(name.span.start);

@@ -17,6 +17,11 @@ use query::{Node, Term};
 #[serde(try_from = "String", into = "String")]
 pub struct Search {
     source: String,
+    parsed: Box<Parsed>,
+}
+
+#[derive(Clone, Debug)]
+struct Parsed {
     terms: Vec<Term>,
     tree: Node,
 }
@@ -33,8 +38,7 @@ impl Search {
         let (terms, tree) = query::parse(source)?;
         Ok(Search {
             source: source.to_owned(),
-            terms,
-            tree,
+            parsed: Box::new(Parsed { terms, tree }),
         })
     }
 
@@ -43,7 +47,8 @@ impl Search {
     }
 
     pub fn is_match(&self, text: &[u8]) -> bool {
-        words::found(&self.terms, text, |found| self.tree.holds(found))
+        let Parsed { terms, tree } = &*self.parsed;
+        words::found(terms, text, |found| tree.holds(found))
     }
 }
 

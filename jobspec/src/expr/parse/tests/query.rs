@@ -253,6 +253,10 @@ fn queries_and_their_mistakes() {
             "[totl] `totl` has many values in a group: it is no group column and in no aggregate; did you mean `total`?",
         ),
         (
+            "SELECT DISTINCT count(*) FROM app",
+            "[DISTINCT] DISTINCT together with GROUP BY or aggregates is not part of job queries; the rows of a group are distinct already",
+        ),
+        (
             "SELECT max(count(*)) FROM app",
             "[count(*)] the aggregate `count` stands inside another one",
         ),
