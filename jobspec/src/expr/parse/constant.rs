@@ -1,4 +1,4 @@
-//! Constants that are written as texts: durations, moments, networks.
+//! Constants: numbers, and what is written as text: durations, moments, networks.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -6,7 +6,15 @@ use std::str::FromStr;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
-use crate::value::Time;
+use crate::value::{OwnedValue, Time, Value};
+
+/// A number as SQL writes it, which is also `.5` and `1.`; None beyond what a number can be.
+pub(super) fn number(text: &str) -> Option<OwnedValue> {
+    let lead = if text.starts_with('.') { "0" } else { "" };
+    let text = format!("{lead}{}", text.strip_suffix('.').unwrap_or(text));
+    let text = text.replace(".e", "e").replace(".E", "E");
+    Value::parse_number(text.as_bytes())
+}
 
 /// `10s`, `1h30m`, `250ms`: nanoseconds, more than none.
 pub fn duration_ns(text: &str) -> Result<i64, String> {

@@ -5,6 +5,7 @@ use sqlparser::ast::{
     ObjectNamePart, Spanned, Subscript, UnaryOperator, Value as Constant,
 };
 
+use super::constant::number;
 use super::names::near;
 use super::scalar::{bare, comparison};
 use super::source::Source;
@@ -233,9 +234,9 @@ impl Checker<'_> {
             Constant::Null => Some(Value::Null),
             Constant::Boolean(bool) => Some(Value::Bool(*bool)),
             Constant::SingleQuotedString(text) => Some(Value::owned_text(text.as_str())),
-            Constant::Number(text, false) => match Value::parse_number(text.as_bytes()) {
+            Constant::Number(text, false) => match number(text) {
                 Some(number) => Some(number),
-                None => self.wrong(tree, "this number is not understood"),
+                None => self.wrong(tree, "this number is out of range"),
             },
             _ => self.wrong(
                 tree,

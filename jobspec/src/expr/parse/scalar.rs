@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::{Parser, ParserError};
 
+use super::constant::number;
 use super::group::Groups;
 use super::source::Source;
 use super::types::{may_be_number, type_name, type_of};
@@ -288,16 +289,10 @@ impl<'c> Converter<'c> {
             Constant::Null => Some(Value::Null),
             Constant::Boolean(bool) => Some(Value::Bool(*bool)),
             Constant::SingleQuotedString(text) => Some(Value::owned_text(text.as_str())),
-            Constant::Number(text, false) => {
-                // SQL also writes `.5` and `1.`
-                let lead = if text.starts_with('.') { "0" } else { "" };
-                let text = format!("{lead}{}", text.strip_suffix('.').unwrap_or(text));
-                let text = text.replace(".e", "e").replace(".E", "E");
-                match Value::parse_number(text.as_bytes()) {
-                    Some(number) => Some(number),
-                    None => self.wrong(place, "this number is out of range"),
-                }
-            }
+            Constant::Number(text, false) => match number(text) {
+                Some(number) => Some(number),
+                None => self.wrong(place, "this number is out of range"),
+            },
             _ => self.wrong(
                 place,
                 "this kind of constant is not part of job expressions",

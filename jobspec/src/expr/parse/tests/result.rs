@@ -61,7 +61,7 @@ fn results_and_their_trees() {
         compare(Comparison::Equal, ResultExpr::Rows(1), int(0))
     );
     assert_eq!(
-        read("completeness >= 0.9"),
+        read("completeness >= .9"),
         compare(
             Comparison::GreaterOrEqual,
             ResultExpr::Completeness,
