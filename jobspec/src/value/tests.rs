@@ -186,8 +186,6 @@ fn times_print_the_digits_they_had() {
         "1969-12-31T23:59:59.999999999Z"
     );
 }
-    );
-}
 
 #[test]
 fn hostile_digits_are_cut() {
