@@ -7,10 +7,12 @@
 
 mod draft;
 mod lines;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod reader;
 mod sink;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
-use crate::segment::tests::{Folder, pack};
+use crate::segment::oracle::{Folder, pack};
 
 const PACKED: [u8; 5] = [1, 2, 3, 4, 5];
 

@@ -137,10 +137,10 @@ impl<'a> Sink<'a> {
         // The queue lends its bytes while everything else of the sink is at work.
         let mut waiting = mem::take(&mut self.waiting);
         let raw = waiting.text(&held);
-        let mut parsed = Parsed::default();
+        let mut parsed = recycle(mem::take(&mut self.parsed));
         self.parse(raw, &held.whole, &mut parsed);
         self.emit(raw, &held.whole, &parsed, time, visit);
-        drop(parsed);
+        self.parsed = recycle(parsed);
         self.waiting = waiting;
     }
 

@@ -6,29 +6,11 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use bstr::ByteSlice;
-use jobspec::plan::{FormatChoice, LogPlan};
 
 use super::*;
 use crate::open::Compression;
-use crate::segment::tests::{Folder, Marks, pack};
+use crate::segment::oracle::{Folder, Marks, log, pack};
 use crate::tally::FindingKind;
-
-fn log(paths: &[&str]) -> LogPlan {
-    LogPlan {
-        name: "app".to_owned(),
-        paths: paths.iter().map(|&path| path.to_owned()).collect(),
-        format: FormatChoice::Auto,
-        timezone: None,
-        year: None,
-        disorder_ns: None,
-        rotation: None,
-        nested_json: false,
-        derive: Vec::new(),
-        drop: None,
-        tag: Vec::new(),
-        redact: Vec::new(),
-    }
-}
 
 fn write(folder: &Folder, name: &str, text: &[u8]) {
     let path = folder.path().join(name);
