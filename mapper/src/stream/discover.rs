@@ -71,13 +71,14 @@ fn list(
     for path in paths.into_iter().take(MOST_FILES) {
         let file = match StreamFile::describe(&path) {
             Ok(file) => file,
-            Err(finding) => {
+            Err(mut finding) => {
+                if finding.kind == FindingKind::Vanished && is_link(&path) {
+                    finding.kind = FindingKind::Unreadable;
+                    finding.detail = "a link to nothing".to_owned();
+                }
                 findings.insert(finding);
                 continue;
             }
-        };
-        let is_link = |path: &[u8]| {
-            fs::symlink_metadata(glob::as_path(path)).is_ok_and(|metadata| metadata.is_symlink())
         };
         let key = (file.device, file.inode);
         match by_inode.get_mut(&key) {
@@ -99,6 +100,10 @@ fn list(
     let mut files: Vec<_> = by_inode.into_values().collect();
     files.sort_by(|left, right| left.path.cmp(&right.path));
     files
+}
+
+fn is_link(path: &[u8]) -> bool {
+    fs::symlink_metadata(glob::as_path(path)).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn group(

@@ -112,7 +112,7 @@ fn what_is_no_file_is_reported_and_not_read() {
         ("/c.log".to_owned(), not),
         ("/d.log".to_owned(), not),
         ("/e.log".to_owned(), not),
-        ("/f.log".to_owned(), FindingKind::Vanished),
+        ("/f.log".to_owned(), FindingKind::Unreadable),
         ("missing-web1.txt".to_owned(), FindingKind::NoMatch),
     ];
     expected.sort();
@@ -385,4 +385,20 @@ fn a_rotated_file_is_found_by_its_content() {
     let replaced = listed("replaced.log");
     fs::remove_file(path("replaced.log")).unwrap();
     assert_eq!(text_of(&replaced, 0), Err(FindingKind::Vanished));
+}
+
+#[test]
+fn what_is_found_travels() {
+    let folder = Folder::new();
+    write(&folder, "a.log", b"@1 a\n@2 b\n");
+    let plan = log(&["a.log"]);
+    let stream = discover("web1", folder.path(), &[(0, &plan)])
+        .streams
+        .remove(0);
+    let cuts = crate::segment::cuts(&stream, true, 3);
+    let config = bincode::config::standard();
+    let bytes = bincode::serde::encode_to_vec((&stream, &cuts), config).unwrap();
+    let (back, _): ((Stream, Vec<crate::segment::Cut>), _) =
+        bincode::serde::decode_from_slice(&bytes, config).unwrap();
+    assert_eq!(back, (stream, cuts));
 }
