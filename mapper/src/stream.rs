@@ -30,10 +30,13 @@ pub struct Stream {
 pub const SAMPLE_BYTES: usize = 64 << 10;
 
 impl Stream {
-    /// The stream's first lines, for the choice of its format: up to 64 KiB, whole lines as far as there are any.
+    /// The stream's first lines, for the choice of its format: up to 64 KiB, whole lines as far as there are any. They
+    /// are the same before and after the stream is settled.
     pub fn head(&self) -> Vec<u8> {
         let mut head = Vec::new();
-        for file in &self.files {
+        let mut files: Vec<&StreamFile> = self.files.iter().collect();
+        files.sort_by_key(|file| file.place_by_name);
+        for file in files {
             let room = SAMPLE_BYTES - head.len();
             let mut part = file.head(room);
             let is_cut = part.len() == room;

@@ -139,11 +139,11 @@ fn group(
                 ))
             });
             let files = files.into_iter().map(|(_, file)| file).collect();
-            Stream {
-                log,
-                name,
-                files: without_copies(files, findings),
+            let mut files = without_copies(files, findings);
+            for (place, file) in files.iter_mut().enumerate() {
+                file.place_by_name = place as u32;
             }
+            Stream { log, name, files }
         })
         .collect()
 }

@@ -30,6 +30,8 @@ pub struct StreamFile {
     pub last_line_end: u64,
     /// Its first time as logged, as far as it is near its head; known once the stream is settled.
     pub first_ns: Option<i64>,
+    /// Its place in the stream by name alone: the format is chosen by that order, which nothing changes later.
+    pub place_by_name: u32,
 }
 
 /// What a file begins with: a hash of its first decoded bytes. A file that grows, moves or is packed keeps it.
@@ -79,6 +81,7 @@ impl StreamFile {
             head: Fingerprint::default(),
             last_line_end: metadata.len(),
             first_ns: None,
+            place_by_name: 0,
         };
         let head = |described: &StreamFile, count| {
             head_of(

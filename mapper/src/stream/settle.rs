@@ -58,6 +58,10 @@ impl Stream {
             }
         }
         for (&index, &kept) in &gone {
+            // The text that the format was chosen by is now in the file that stays.
+            let place = self.files[index].place_by_name;
+            let kept_file = &mut self.files[kept];
+            kept_file.place_by_name = kept_file.place_by_name.min(place);
             let detail = format!("it is in {}", self.files[kept].path);
             let path = &self.files[index].path;
             findings.push(Finding::new(path, FindingKind::Duplicate, detail));

@@ -262,7 +262,10 @@ fn first_times_correct_the_order_of_names() {
         quotes: false,
         wraps: false,
     };
+    let head = found.streams[0].head();
+    assert!(head.starts_with(b"@20 b\n# none at all\n@10 a\n"));
     let findings = found.streams[0].settle(&format, chrono_tz::Tz::UTC, None);
+    assert_eq!(found.streams[0].head(), head);
     let order = streams(&folder, &found).remove(0).1;
     assert_eq!(
         order,
