@@ -16,6 +16,7 @@ use jobspec::value::{OwnedValue, Value};
 
 use self::corpus::{Cell, Corpus, Event, Random};
 use super::{AnyOperator, AnyPartial, Rows, Segment};
+use crate::frame;
 
 /// Cases of each operator.
 const CASES: u64 = 500;
