@@ -68,7 +68,7 @@ pub mod value;
 mod when;
 
 #[cfg(feature = "language")]
-pub use compile::{LARGEST_FILE, Request, Source, compile};
+pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile};
 #[cfg(feature = "language")]
 pub use schema::schema;
 #[cfg(feature = "language")]

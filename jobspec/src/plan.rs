@@ -186,6 +186,8 @@ pub struct OperatorPlan {
     pub kind: OperatorKind,
 }
 
+// A job has a handful of these; a box would only hide the plan.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorKind {
     Context(ContextPlan),

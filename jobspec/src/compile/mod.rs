@@ -42,6 +42,9 @@ pub struct Source<'a> {
     pub folder: &'a Path,
 }
 
+/// How a host list is read: its text, or None where it is not asked, as `check` runs no command.
+pub type HostLists<'a> = dyn Fn(&ListSource) -> Result<Option<Vec<u8>>, String> + Sync + 'a;
+
 /// What is known beside the job file when it is compiled.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -54,8 +57,7 @@ pub struct Request<'a> {
     pub set: &'a [String],
     /// `--host`: names and groups to keep; all where it is empty.
     pub hosts: &'a [String],
-    /// Gives the text of a host list; None where it is not to be asked.
-    pub host_list: &'a (dyn Fn(&ListSource) -> Result<Option<Vec<u8>>, String> + Sync),
+    pub host_list: &'a HostLists<'a>,
 }
 
 impl Request<'_> {
@@ -376,6 +378,11 @@ impl<'a> Compiler<'a> {
                         Expr::Literal(value) => Some((column, value)),
                         _ => None,
                     }));
+                }
+            }
+            Expr::InSet { value, set } => {
+                if let Expr::Column(column) = **value {
+                    named.extend(set.values().iter().map(|value| (column, value)));
                 }
             }
             _ => {}

@@ -156,16 +156,21 @@ fn the_example_of_the_design_compiles() {
     assert_eq!(job.run.require, Require { percent: 90.0 });
     assert_eq!(job.run.state.as_deref(), Some("state/checkout-incident"));
     assert_eq!(plan.limits.read_bytes_per_second, Some(200_000_000));
-    let refused = job.refusals().unwrap().to_string();
-    assert!(
-        refused.contains("`[context.errors]` cannot be run by this version"),
-        "{refused}"
-    );
-    assert!(
-        !refused.contains("[aggregate.")
-            && !refused.contains("[select.")
-            && !refused.contains("[query."),
-        "{refused}"
+}
+
+/// A job that can be run is not refused; what is refused is shown at its place.
+#[test]
+fn what_cannot_be_run_is_shown() {
+    let job = small("[select.s]\n[aggregate.a]\nselect = { n = 'count(*)' }\n[query.q]\nsql = 'SELECT time FROM app'\n").unwrap();
+    assert!(job.refusals().is_none());
+    let mut job = small("").unwrap();
+    job.not_yet.push((
+        Place::new(0, 1..13),
+        "`[hosts.node]` cannot be run by this version".to_owned(),
+    ));
+    assert_eq!(
+        job.refusals().unwrap().to_string(),
+        "job.toml:2:1: error: `[hosts.node]` cannot be run by this version\n    [hosts.node]\n    ^^^^^^^^^^^^\n"
     );
 }
 
@@ -598,14 +603,14 @@ fn hostile_input_is_answered() {
         ("parentheses", format!("{SMALL}[select.s]\nwhere = '{}a{}'\n", "(".repeat(50_000), ")".repeat(50_000)).into()),
         ("NOTs", format!("{SMALL}[select.s]\nwhere = '{} a = 1'\n", "NOT ".repeat(10_000)).into()),
         ("minuses", format!("{SMALL}[select.s]\nwhere = '{}1 = 1'\n", "- ".repeat(10_000)).into()),
-        ("nested lists", format!("a = {}", "[".repeat(5_000_000)).into()),
+        ("nested lists", format!("a = {}", "[".repeat(2_000_000)).into()),
         ("nested tables", format!("a = {}", "{a = ".repeat(1_000_000)).into()),
         ("a key of many parts", format!("{}a = 1", "a.".repeat(5_000_000)).into()),
         ("a header of many parts", format!("[{}a]\n", "a.".repeat(1_000_000)).into()),
-        ("headers", "[a]\n".repeat(2_500_000).into()),
-        ("tables of a list", "[[check]]\n".repeat(1_000_000).into()),
-        ("unknown keys", many(300_000, &|index| format!("k{index} = 1\n")).into()),
-        ("no TOML at all", "= ] [ \" ' \n".repeat(1_000_000).into()),
+        ("headers", "[a]\n".repeat(400_000).into()),
+        ("tables of a list", "[[check]]\n".repeat(200_000).into()),
+        ("unknown keys", many(100_000, &|index| format!("k{index} = 1\n")).into()),
+        ("no TOML at all", "= ] [ \" ' \n".repeat(200_000).into()),
         ("one long line", format!("a = '{}", "x".repeat(10 << 20)).into()),
         ("one long key", format!("{} = 1\n", "x".repeat(10 << 20)).into()),
         ("too large", vec![b'#'; LARGEST_FILE + 1]),

@@ -121,7 +121,7 @@ fn value(node: &Node, name: &str, shape: &'static Shape, report: &mut dyn FnMut(
         }
         (Shape::Integer { min, max }, Written::Integer(number)) => {
             if !(*min..=*max).contains(number) {
-                let message = if *max >= i64::MAX {
+                let message = if *max == i64::MAX {
                     format!("`{name}` is {number}, less than {min}")
                 } else {
                     format!("`{name}` is {number}, not within {min} to {max}")
