@@ -2,6 +2,7 @@
 //! while reading (`check`) and the JSON Schema (`schema`) both follow it, so they cannot disagree.
 
 mod check;
+mod operators;
 mod tables;
 
 pub use check::check;
@@ -151,3 +152,6 @@ pub fn is_name(name: &str) -> bool {
 
 /// `is_name` as a regex, for the schema.
 pub const NAME_PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,99}$";
+
+#[cfg(test)]
+mod tests;
