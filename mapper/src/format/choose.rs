@@ -21,6 +21,9 @@ use crate::time::TimeFormat;
 /// Lines looked at.
 const LINES: usize = 200;
 
+/// A head of one line from this length on may be less than the line.
+const LONG: usize = 32 << 10;
+
 /// A format, and why it is this one, for people.
 pub struct Chosen {
     pub format: Box<dyn Format>,
@@ -180,6 +183,14 @@ fn look(head: &[u8]) -> Chosen {
             return auto(name, head, of(fitting, &format!("are {}", name.name())));
         }
     }
+    // A first line longer than the head is cut.
+    if lines.len() == 1 && head.len() >= LONG && lines[0].starts_with(b"{") {
+        return auto(
+            FormatName::Json,
+            head,
+            "the first line is long and begins as json".to_owned(),
+        );
+    }
     if let Some((fitting, records)) = csv::look(&lines) {
         let why = format!("{fitting} of the first {records} records have the header's columns");
         return auto(FormatName::Csv, head, why);
@@ -255,4 +266,85 @@ fn unwrap_all(wrapper: Wrapper, head: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::log_plan;
+    use super::*;
+
+    fn auto_name(head: &str) -> String {
+        let chosen = choose(FormatChoice::Auto, &log_plan(false), &[], head.as_bytes());
+        assert!(!chosen.why.is_empty());
+        let wraps = if chosen.format.wraps() {
+            "wrapped "
+        } else {
+            ""
+        };
+        format!("{wraps}{}", chosen.format.name())
+    }
+
+    #[test]
+    fn a_look_at_the_first_lines_tells() {
+        let stack = format!(
+            "2026-01-19 14:00:00 ERROR x\n{}",
+            "\tat org.example.Main\n".repeat(100)
+        );
+        for (head, name) in [
+            ("", "raw"),
+            ("\n\n", "raw"),
+            ("{\"a\":1}\n", "json"),
+            ("{\"a\":1}\nbanner\n{\"a\":2}\n", "json"),
+            ("a=1 b=2\n", "logfmt"),
+            ("Jan  5 03:04:05 host app: x\n", "syslog"),
+            ("<14>x\n", "syslog"),
+            ("2026-01-19T14:00:00Z host app[1]: x\n", "syslog"),
+            ("2026-01-19T14:00:00Z INFO app: x\n", "plain"),
+            ("2026-01-19T14:00:00Z main ERROR: x\n", "plain"),
+            (
+                "10.0.0.1 - - [19/Jan/2026:14:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n",
+                "apache",
+            ),
+            ("2026/01/19 14:00:00 [error] 1#1: x\n", "nginx"),
+            ("2026/01/19 14:00:00 [error] x\n", "plain"),
+            ("time,level,message\n1768831200,info,x\n", "csv"),
+            (&stack, "plain"),
+            ("words\nmore words\n", "raw"),
+            (
+                "{\"log\":\"a=1 b=2\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T14:00:00Z\"}\n",
+                "wrapped logfmt",
+            ),
+            (
+                "{\"log\":\"words\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T14:00:00Z\"}\n",
+                "wrapped raw",
+            ),
+            (
+                "{\"log\":\"words\\n\",\"stream\":\"stdout\",\"time\":\"x\",\"level\":1}\n",
+                "json",
+            ),
+            (
+                "2026-01-19T14:00:00.1Z stdout F {\"a\":1}\n",
+                "wrapped json",
+            ),
+        ] {
+            assert_eq!(auto_name(head), name, "{head}");
+        }
+        let long = format!("{{\"a\":\"{}", "x".repeat(60_000));
+        assert_eq!(auto_name(&long), "json");
+    }
+
+    #[test]
+    fn the_jobs_word_stands() {
+        let head =
+            b"{\"log\":\"words\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T14:00:00Z\"}\n";
+        for name in FormatName::ALL {
+            let chosen = choose(FormatChoice::Named(name), &log_plan(false), &[], head);
+            assert_eq!(chosen.format.name(), name.name());
+            // There is no JSON inside docker's, so that json means docker's own.
+            assert_eq!(chosen.format.wraps(), name != FormatName::Json);
+        }
+        // A plan that names a format it does not hold is looked at as if it named none.
+        let chosen = choose(FormatChoice::Custom(7), &log_plan(false), &[], b"a=1 b=2\n");
+        assert_eq!(chosen.format.name(), "logfmt");
+    }
 }

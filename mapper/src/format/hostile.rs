@@ -140,7 +140,17 @@ fn csv_with_an_unclosed_quote() {
 
 #[test]
 fn logfmt_of_nothing_but_pairs() {
-    for part in ["a=1 ", "a=\"\\\"\" ", "a ", "=", "a=\"", "\"", "a= "] {
+    for part in [
+        "a=1 ",
+        "a=\"\\\"\" ",
+        "a ",
+        "=",
+        "a=\"",
+        "\"",
+        "a= ",
+        "\u{1}",
+        "a\u{1}",
+    ] {
         read_by_all(&repeated("", part));
         read_by_all(&repeated("a=1 ", part));
     }

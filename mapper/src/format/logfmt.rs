@@ -109,7 +109,7 @@ fn pairs<'a>(raw: &'a [u8], mut visit: impl FnMut(&'a [u8], Field<'a>)) -> bool 
         at += length;
         match rest.get(length) {
             Some(b'=') if length > 0 => {}
-            None | Some(0..=b' ') if pairs > 0 => {
+            None | Some(0..=b' ') if pairs > 0 && length > 0 => {
                 flags += 1;
                 let truth = Field {
                     text: b"true",

@@ -157,7 +157,16 @@ impl<'a> Line<'a> {
         };
         line.stamp = stamp;
         let written = &rest[..length];
-        let rest = rest[length..].strip_prefix(b" ")?;
+        let rest = &rest[length..];
+        // Cisco ends its time with a colon and names no host.
+        if let Some(rest) = rest.strip_prefix(b": ")
+            && priority.is_some()
+        {
+            line.message = line.tag(rest);
+            line.is_plainly_syslog = true;
+            return Some(line);
+        }
+        let rest = rest.strip_prefix(b" ")?;
         // A program with a colon or a pid is no host.
         let length = word_length(rest);
         let word = &rest[..length];
@@ -172,7 +181,9 @@ impl<'a> Line<'a> {
             return None;
         }
         line.message = line.tag(rest);
-        let is_level = Level::from_word(word).is_some_and(|_| word.len() > 2);
+        let is_level = [word, line.app.unwrap_or(b"")]
+            .into_iter()
+            .any(|word| word.len() > 2 && Level::from_word(word).is_some());
         let is_month = written[0].is_ascii_alphabetic()
             && written.get(3) == Some(&b' ')
             && !written.contains(&b',');

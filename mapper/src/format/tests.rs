@@ -9,6 +9,7 @@ use bstr::ByteSlice;
 use jobspec::expr::Pattern;
 use jobspec::plan::{FieldType, FormatChoice, FormatPlan, LogPlan};
 use jobspec::value::{Value, write_json_text};
+use proptest::prelude::*;
 
 use super::*;
 use crate::time::YearRule;
@@ -292,4 +293,107 @@ fn every_case_reads_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every line of every case.
+fn all_lines() -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    for folder in fs::read_dir(testdata()).expect("testdata/formats") {
+        let case = Case::read(&folder.expect("a folder").path());
+        lines.extend(case.input.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+    }
+    lines.sort();
+    lines
+}
+
+/// A line of some case with bytes of others put in, cut out and changed.
+fn mutated(lines: &[Vec<u8>], line: prop::sample::Index, edits: &[Edit]) -> Vec<u8> {
+    let mut text = line.get(lines).clone();
+    for (place, kind, byte, other) in edits {
+        let at = place.index(text.len() + 1);
+        match kind {
+            0 => text.truncate(at),
+            1 => text.insert(at, *byte),
+            2 if at < text.len() => text[at] = *byte,
+            3 if at < text.len() => drop(text.remove(at)),
+            4 => {
+                let other = other.get(lines);
+                text.splice(at..at, other[..other.len().min(30)].iter().copied());
+            }
+            _ => text.insert(at, b" \"\\[]{}:=,|\n\t0-<>"[usize::from(*byte) % 17]),
+        }
+    }
+    text
+}
+
+type Edit = (prop::sample::Index, u8, u8, prop::sample::Index);
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn fields_and_wanted_fields_are_the_same(
+        line: prop::sample::Index,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..6_u8, any::<u8>(), any::<prop::sample::Index>()), 0..6),
+        nested: bool,
+    ) {
+        thread_local!(static LINES: Vec<Vec<u8>> = all_lines());
+        let raw = LINES.with(|lines| mutated(lines, line, &edits));
+        let named = FormatName::ALL.map(FormatChoice::Named);
+        for choice in named.into_iter().chain([FormatChoice::Auto]) {
+            let format = choose(choice, &log_plan(nested), &[], &raw).format;
+            for raw in raw.split(|byte| *byte == b'\n').chain([&raw[..]]) {
+                check_law(&*format, raw);
+            }
+        }
+    }
+}
+
+/// What `fields` gives is what `parse` finds under the same name, and another entry before changes nothing.
+fn check_law(format: &dyn Format, raw: &[u8]) {
+    let (mut wanted, mut values) = (Wanted::default(), Vec::new());
+    format.fields(raw, &mut |name, field| {
+        if let Ok(name) = String::from_utf8(name.into_owned()) {
+            wanted.paths.push(FieldPath {
+                text: name.clone(),
+                parts: vec![jobspec::plan::PathPart::Name(name)],
+            });
+            values.push(field.value().into_owned());
+        }
+    });
+    let mut times = TimeReader::new(chrono_tz::Europe::Berlin, YearRule::Fixed(2024));
+    let mut parsed = Parsed::default();
+    parsed.clear(&wanted);
+    format.starts(raw);
+    format.joins_next(raw);
+    format.parse(raw, &wanted, &mut times, &mut parsed);
+    let found: Vec<_> = parsed
+        .fields
+        .iter()
+        .map(|field| field.map(|field| field.value().into_owned()))
+        .collect();
+    if parsed.valid {
+        let values: Vec<_> = values.into_iter().map(Some).collect();
+        assert_eq!(found, values, "{:?}", raw.as_bstr());
+    } else {
+        assert_eq!(parsed.message, Some(Field::text(raw)));
+        assert!(
+            values.is_empty() && found.iter().all(Option::is_none),
+            "{:?}",
+            raw.as_bstr()
+        );
+    }
+    let first = (
+        parsed.stamp,
+        parsed.level,
+        parsed.message.map(|message| message.value().into_owned()),
+    );
+    parsed.clear(&wanted);
+    format.parse(raw, &wanted, &mut times, &mut parsed);
+    let again = (
+        parsed.stamp,
+        parsed.level,
+        parsed.message.map(|message| message.value().into_owned()),
+    );
+    assert_eq!(first, again);
 }

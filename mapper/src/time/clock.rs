@@ -129,44 +129,33 @@ enum Zone {
     Impossible,
 }
 
-/// Zones whose name means one offset wherever it is written. Others (IST, CST, BST …) are skipped: the timestamp is
-/// in the log's zone then.
-const ZONES: [(&[u8], Option<i32>); 34] = [
-    (b"UTC", Some(0)),
-    (b"GMT", Some(0)),
-    (b"UT", Some(0)),
-    (b"WET", Some(0)),
-    (b"WEST", Some(60)),
-    (b"CET", Some(60)),
-    (b"CEST", Some(120)),
-    (b"EET", Some(120)),
-    (b"EEST", Some(180)),
-    (b"MSK", Some(180)),
-    (b"EST", Some(-300)),
-    (b"EDT", Some(-240)),
-    (b"CDT", Some(-300)),
-    (b"MST", Some(-420)),
-    (b"MDT", Some(-360)),
-    (b"PST", Some(-480)),
-    (b"PDT", Some(-420)),
-    (b"AKST", Some(-540)),
-    (b"AKDT", Some(-480)),
-    (b"HST", Some(-600)),
-    (b"JST", Some(540)),
-    (b"KST", Some(540)),
-    (b"HKT", Some(480)),
-    (b"SGT", Some(480)),
-    (b"AEST", Some(600)),
-    (b"AEDT", Some(660)),
-    (b"ACST", Some(570)),
-    (b"ACDT", Some(630)),
-    (b"NZST", Some(720)),
-    (b"NZDT", Some(780)),
-    (b"SAST", Some(120)),
-    (b"CST", None),
-    (b"IST", None),
-    (b"BST", None),
-];
+/// The minutes that a zone's name means wherever it is written; Some(None) for names that do not mean one: the
+/// timestamp is in the log's zone then.
+fn named_minutes(name: &[u8]) -> Option<Option<i32>> {
+    Some(Some(match name {
+        b"UTC" | b"GMT" | b"UT" | b"WET" => 0,
+        b"WEST" | b"CET" => 60,
+        b"CEST" | b"EET" | b"SAST" => 120,
+        b"EEST" | b"MSK" => 180,
+        b"EST" | b"CDT" => -300,
+        b"EDT" => -240,
+        b"MST" | b"PDT" => -420,
+        b"MDT" => -360,
+        b"PST" | b"AKDT" => -480,
+        b"AKST" => -540,
+        b"HST" => -600,
+        b"JST" | b"KST" => 540,
+        b"HKT" | b"SGT" => 480,
+        b"AEST" => 600,
+        b"AEDT" => 660,
+        b"ACST" => 570,
+        b"ACDT" => 630,
+        b"NZST" => 720,
+        b"NZDT" => 780,
+        b"CST" | b"IST" | b"BST" => return Some(None),
+        _ => return None,
+    }))
+}
 
 /// The zone after a clock, at most one space away.
 fn zone(text: &[u8], at: usize) -> (Zone, usize) {
@@ -232,10 +221,8 @@ fn zone_name(text: &[u8], at: usize) -> Option<(Option<i32>, usize)> {
     if !(2..=4).contains(&length) || is_word(rest.get(length)) {
         return None;
     }
-    ZONES
-        .into_iter()
-        .find(|(name, _)| *name == &rest[..length])
-        .map(|(_, minutes)| (minutes.map(|minutes| minutes * 60), at + length))
+    let minutes = named_minutes(&rest[..length])?;
+    Some((minutes.map(|minutes| minutes * 60), at + length))
 }
 
 /// Java's `[Europe/Berlin]` right after an offset.

@@ -8,7 +8,8 @@ mod piece;
 use jobspec::value::Level;
 
 use piece::{
-    bare_level, bracket_length, file_line, level_inside, logger, separators, space_end, word_at,
+    bare_level, bracket_length, file_line, guarded, level_inside, logger, separators, space_end,
+    word_at,
 };
 
 use super::Stamp;
@@ -246,7 +247,7 @@ impl<'a> Reader<'a> {
         let Some(length) = rest.iter().take(14).position(|byte| *byte == close) else {
             return false;
         };
-        match Level::from_word(rest[..length].trim_ascii()) {
+        match guarded(rest[..length].trim_ascii()) {
             Some(level) if self.header.level.is_none() => {
                 self.header.level = Some(level);
                 self.settle_bracket();

@@ -51,9 +51,15 @@ pub(super) fn bracket_length(text: &[u8]) -> Option<usize> {
     None
 }
 
+/// A level in a bracket. One letter is one only in capitals.
+pub(super) fn guarded(inner: &[u8]) -> Option<Level> {
+    let is_letter = inner.len() == 1 && !inner[0].is_ascii_uppercase();
+    Level::from_word(inner).filter(|_| !is_letter)
+}
+
 /// A level in a bracket, alone or after a thread's name and a slash.
 pub(super) fn level_inside(inner: &[u8]) -> Option<(Option<&[u8]>, Level)> {
-    if let Some(level) = Level::from_word(inner) {
+    if let Some(level) = guarded(inner) {
         return Some((None, level));
     }
     let slash = memchr::memrchr(b'/', inner)?;
@@ -63,6 +69,25 @@ pub(super) fn level_inside(inner: &[u8]) -> Option<(Option<&[u8]>, Level)> {
         Some(&inner[..slash]),
         Level::from_word(level).filter(|_| is_upper)?,
     ))
+}
+
+/// Words that are hardly ever anything but a level after a timestamp.
+fn is_usual(name: &[u8]) -> bool {
+    [
+        &b"trace"[..],
+        b"debug",
+        b"info",
+        b"information",
+        b"notice",
+        b"warn",
+        b"warning",
+        b"error",
+        b"severe",
+        b"critical",
+        b"fatal",
+    ]
+    .into_iter()
+    .any(|usual| usual.eq_ignore_ascii_case(name))
 }
 
 /// A level that stands bare: in capitals, or with a colon, or one of the words that are hardly ever anything else
@@ -85,26 +110,24 @@ pub(super) fn bare_level(line: &[u8], at: usize) -> Option<(Level, Option<&[u8]>
                 .then_some((level, None, end))
         }
         [] => {
-            let is_usual = [
-                &b"trace"[..],
-                b"debug",
-                b"info",
-                b"information",
-                b"notice",
-                b"warn",
-                b"warning",
-                b"error",
-                b"severe",
-                b"critical",
-                b"fatal",
-            ]
-            .into_iter()
-            .any(|usual| usual.eq_ignore_ascii_case(name));
             let next = &line[space_end(line, end)..];
             let is_parted = matches!(next, [b'|', ..] | [b'-' | b':', b' ', ..]);
-            (is_upper || is_usual || is_parted).then_some((level, None, end))
+            (is_upper || is_usual(name) || is_parted && letters > 1).then_some((level, None, end))
         }
-        [b':'] => Some((level, None, end + 1)),
+        [b':'] => {
+            let is_label = [
+                &b"err"[..],
+                b"crit",
+                b"alert",
+                b"emerg",
+                b"emergency",
+                b"panic",
+                b"verbose",
+            ]
+            .into_iter()
+            .any(|label| label.eq_ignore_ascii_case(name));
+            (is_upper || is_usual(name) || is_label).then_some((level, None, end + 1))
+        }
         [b'/', thread @ ..] if is_upper && !thread.is_empty() => {
             Some((level, Some(thread), at + word.len()))
         }
