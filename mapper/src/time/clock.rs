@@ -1,6 +1,7 @@
 //! The clock of a timestamp, its fraction, and the zone after it.
 
-use super::shape::{Civil, Found, Moment, digit_run, is_word, number, space_run, two};
+use super::digits::{digit_run, is_word, number, space_run, two};
+use super::shape::{Civil, Found, Moment};
 
 /// As `finish`, for shapes that are mere digits: what is impossible is something else.
 pub(super) fn finish_possible(civil: Civil, text: &[u8], at: usize) -> Found {

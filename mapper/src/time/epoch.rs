@@ -2,7 +2,8 @@
 
 use jobspec::value::Time;
 
-use super::shape::{Moment, digit_run, number};
+use super::digits::{digit_run, number};
+use super::shape::Moment;
 
 /// A number as an epoch: seconds, milliseconds, microseconds or nanoseconds by size, with a fraction and an exponent.
 /// What is below 10^8 (1973) or beyond the nanoseconds of an i64 is something else.

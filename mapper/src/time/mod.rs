@@ -4,6 +4,7 @@
 //! job, and the reader here makes a moment of it: the zone and year that a file's timestamps lack are its own.
 
 mod clock;
+mod digits;
 mod epoch;
 mod shape;
 mod strftime;

@@ -6,6 +6,7 @@
 use jobspec::value::Time;
 
 use super::clock::{clock, compact_clock, finish, finish_possible, fraction};
+use super::digits::{Pairs, digit_run, number, space_run, two};
 use super::epoch::epoch;
 
 /// A date and a clock as written; values may be impossible.
@@ -117,7 +118,7 @@ pub(super) fn somewhere(text: &[u8]) -> Option<Moment> {
 }
 
 fn numeric(text: &[u8]) -> Found {
-    if let Some(found) = usual(text) {
+    if let Some(found) = usual(text).or_else(|| of_access_logs(text)) {
         return Some(found);
     }
     let run = digit_run(text, 0, 20);
@@ -232,23 +233,17 @@ fn usual(text: &[u8]) -> Found {
     {
         return None;
     }
-    let mut worst = 0;
-    let mut pair = |at: usize| {
-        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
-        worst = worst.max(tens).max(ones);
-        tens.wrapping_mul(10).wrapping_add(ones)
-    };
-    let century = pair(0);
+    let mut pairs = Pairs::new(head);
     let civil = Civil {
-        year: Some(i32::from(century) * 100 + i32::from(pair(2))),
-        month: pair(5),
-        day: pair(8),
-        hour: pair(11),
-        minute: pair(14),
-        second: pair(17),
+        year: Some(pairs.year(0)),
+        month: pairs.pair(5),
+        day: pairs.pair(8),
+        hour: pairs.pair(11),
+        minute: pairs.pair(14),
+        second: pairs.pair(17),
         ..Civil::default()
     };
-    if worst > 9 {
+    if !pairs.are_digits() {
         return None;
     }
     let (nanos, digits, at) = fraction(text, 19);
@@ -269,6 +264,55 @@ fn usual(text: &[u8]) -> Found {
         _ => return finish(civil, text, at),
     };
     Some((Moment::Civil(civil), at))
+}
+
+/// `10/Oct/2000:13:55:36 -0700`, by fixed places.
+#[inline]
+fn of_access_logs(text: &[u8]) -> Found {
+    let head: &[u8; 20] = text.first_chunk()?;
+    if head[2] != b'/'
+        || head[6] != b'/'
+        || head[11] != b':'
+        || head[14] != b':'
+        || head[17] != b':'
+    {
+        return None;
+    }
+    let month = match &head[3..6] {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    let mut pairs = Pairs::new(head);
+    let civil = Civil {
+        year: Some(pairs.year(7)),
+        month,
+        day: pairs.pair(0),
+        hour: pairs.pair(12),
+        minute: pairs.pair(15),
+        second: pairs.pair(18),
+        ..Civil::default()
+    };
+    if !pairs.are_digits() {
+        return None;
+    }
+    let (nanos, digits, at) = fraction(text, 20);
+    let civil = Civil {
+        nanos,
+        digits,
+        ..civil
+    };
+    finish(civil, text, at)
 }
 
 /// Whether a zone or a half of the day may begin with this byte.
@@ -499,43 +543,4 @@ fn with_clock(civil: Civil, text: &[u8], at: usize) -> Found {
 
 fn short_year(year: u8) -> i32 {
     i32::from(year) + if year < 70 { 2000 } else { 1900 }
-}
-
-pub(super) fn two(text: &[u8], at: usize) -> Option<u8> {
-    match text.get(at..at + 2)? {
-        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + ones - b'0'),
-        _ => None,
-    }
-}
-
-/// A number of one to `most` digits, at most nine, and its end.
-pub(super) fn number(text: &[u8], at: usize, most: usize) -> Option<(u32, usize)> {
-    let run = digit_run(text, at, most);
-    let value = text
-        .get(at..at + run)?
-        .iter()
-        .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
-    (run > 0).then_some((value, at + run))
-}
-
-pub(super) fn digit_run(text: &[u8], at: usize, most: usize) -> usize {
-    text.get(at..).map_or(0, |rest| {
-        rest.iter()
-            .take(most)
-            .take_while(|byte| byte.is_ascii_digit())
-            .count()
-    })
-}
-
-pub(super) fn space_run(text: &[u8], at: usize) -> usize {
-    text.get(at..).map_or(0, |rest| {
-        rest.iter()
-            .take(8)
-            .take_while(|byte| **byte == b' ')
-            .count()
-    })
-}
-
-pub(super) fn is_word(byte: Option<&u8>) -> bool {
-    byte.is_some_and(u8::is_ascii_alphanumeric)
 }
