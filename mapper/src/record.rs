@@ -7,6 +7,7 @@ use jobspec::value::{Level, OwnedValue, Time, Value, write_json_text};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Field, FieldKind, Place};
+use crate::measure::{is_sound, value_bytes};
 use crate::operator::{OutputColumn, Sources};
 
 /// Of an entry's text, of its message and of its fields each so much is kept.
@@ -37,15 +38,26 @@ enum Message {
 
 impl EntryRecord {
     pub fn new(entry: &Entry<'_>) -> EntryRecord {
+        EntryRecord::in_place_of(None, entry)
+    }
+
+    /// The record of an entry, in the memory of one that nobody needs any more.
+    pub fn in_place_of(spare: Option<EntryRecord>, entry: &Entry<'_>) -> EntryRecord {
+        let (mut raw, mut rendered) =
+            spare.map_or_else(Default::default, |spare| (spare.raw, spare.fields));
+        raw.clear();
+        raw.extend_from_slice(kept(entry.raw));
+        rendered.clear();
+        fields(entry, &mut rendered);
         EntryRecord {
             place: entry.place,
             digits: entry.time.map_or(0, |time| time.digits),
             level: entry.level,
             valid: entry.valid,
             line: entry.line,
-            raw: kept(entry.raw).into(),
+            raw,
             message: message(entry),
-            fields: fields(entry),
+            fields: rendered,
         }
     }
 
@@ -125,12 +137,25 @@ impl EntryRecord {
         }
     }
 
+    pub fn is_sound(&self) -> bool {
+        match &self.message {
+            Message::Within(start, end) => start <= end && *end as usize <= self.raw.len(),
+            Message::Own(value) => is_sound(value),
+        }
+    }
+
+    /// About so many bytes of memory.
     pub fn bytes(&self) -> usize {
-        size_of::<EntryRecord>() + self.raw.len() + self.fields.len()
+        let message = match &self.message {
+            Message::Within(..) => 0,
+            Message::Own(value) => value_bytes(value),
+        };
+        size_of::<EntryRecord>() + self.raw.len() + self.fields.len() + message
     }
 }
 
-fn is_json(text: &[u8]) -> bool {
+/// On one line, as it will stand in one.
+pub fn is_json(text: &[u8]) -> bool {
     !text.contains(&b'\n') && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
@@ -157,8 +182,8 @@ fn message(entry: &Entry<'_>) -> Message {
     })
 }
 
-fn fields(entry: &Entry<'_>) -> BString {
-    let mut out = vec![b'{'];
+fn fields(entry: &Entry<'_>, out: &mut Vec<u8>) {
+    out.push(b'{');
     if entry.valid {
         let mut full = false;
         entry.format.fields(entry.raw, &mut |name, field| {
@@ -169,9 +194,9 @@ fn fields(entry: &Entry<'_>) -> BString {
             if before > 1 {
                 out.push(b',');
             }
-            write_json_text(&name, &mut out);
+            write_json_text(&name, out);
             out.push(b':');
-            write_field(&field, &mut out);
+            write_field(&field, out);
             if out.len() >= KEPT_BYTES {
                 out.truncate(before);
                 full = true;
@@ -179,7 +204,6 @@ fn fields(entry: &Entry<'_>) -> BString {
         });
     }
     out.push(b'}');
-    out.into()
 }
 
 /// A field's value as JSON, as logged wherever that is JSON.
@@ -235,4 +259,79 @@ fn is_json_number(text: &[u8]) -> bool {
         return digits(exponent) == Some(b"");
     }
     rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_json_are_told_from_others() {
+        for text in ["0", "-1", "10", "0.5", "1e9", "1E+9", "-0.5e-3", "1.50"] {
+            assert!(is_json_number(text.as_bytes()), "{text}");
+            assert!(is_json(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "", "-", "+1", "01", ".5", "1.", "1e", "1e+", "0x1", "1 ", "NaN", "--1", "1.5.2",
+        ] {
+            assert!(!is_json_number(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_are_shown_as_logged() {
+        let json = |kind, text: &str| {
+            let mut out = Vec::new();
+            write_field(
+                &Field {
+                    text: text.as_bytes(),
+                    kind,
+                },
+                &mut out,
+            );
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(json(FieldKind::Number, "1.50"), "1.50");
+        assert_eq!(json(FieldKind::Number, "007"), "\"007\"");
+        assert_eq!(json(FieldKind::Text, "a\"b"), r#""a\"b""#);
+        assert_eq!(json(FieldKind::Json, "{\"a\":\n[1]}"), "{\"a\": [1]}");
+        assert_eq!(json(FieldKind::Bool, "true"), "true");
+        assert_eq!(json(FieldKind::Null, "-"), "null");
+    }
+
+    #[test]
+    fn what_is_no_json_is_shown_as_text() {
+        let mut record = EntryRecord {
+            place: Place {
+                time_ns: 0,
+                host: 0,
+                log: 0,
+                stream: 0,
+                file: 0,
+                offset: 0,
+            },
+            digits: 0,
+            level: None,
+            valid: true,
+            line: 0,
+            raw: "raw".into(),
+            message: Message::Within(1, 3),
+            fields: "{\"a\":1}".into(),
+        };
+        assert!(record.is_sound());
+        assert_eq!(record.message(), Value::text(b"aw"));
+        assert!(matches!(record.fields(), Value::Json(_)));
+        for hostile in ["", "[]", "{\"a\":1}\n{}", "{\"a\":1},", "{", "{\"a\": NaN}"] {
+            record.fields = hostile.into();
+            assert!(matches!(record.fields(), Value::Text(_)), "{hostile}");
+        }
+        // Deeper than any stack, and still read without one.
+        record.fields = format!("{{\"a\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20)).into();
+        assert!(matches!(record.fields(), Value::Json(_)));
+        for hostile in [Message::Within(2, 9), Message::Within(3, 1)] {
+            record.message = hostile;
+            assert!(!record.is_sound());
+            assert_eq!(record.message(), Value::Null);
+        }
+    }
 }

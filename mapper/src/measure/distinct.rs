@@ -108,6 +108,13 @@ impl Distinct {
         *self = bigger;
     }
 
+    pub fn bytes(&self) -> usize {
+        match self {
+            Distinct::Exact(set) => 9 * set.capacity(),
+            Distinct::Registers(registers) => registers.len(),
+        }
+    }
+
     pub fn count(&self) -> u64 {
         match self {
             Distinct::Exact(set) => set.len() as u64,

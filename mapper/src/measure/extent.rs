@@ -40,6 +40,10 @@ impl Extreme {
     pub fn value(self) -> OwnedValue {
         self.0
     }
+
+    pub fn held(&self) -> &OwnedValue {
+        &self.0
+    }
 }
 
 /// The value of the first or the last entry that has one.
@@ -71,6 +75,10 @@ impl Edge {
 
     pub fn value(self) -> OwnedValue {
         self.0.map_or(Value::Null, |edge| edge.1)
+    }
+
+    pub fn held(&self) -> Option<&(Place, OwnedValue)> {
+        self.0.as_deref()
     }
 }
 

@@ -32,6 +32,7 @@ use self::stddev::Stddev;
 use self::sum::Sum;
 use self::top::Top;
 use crate::entry::Place;
+use crate::record::is_json;
 
 /// The state of one slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -164,11 +165,9 @@ impl Measures {
     /// Whether the partials are of these measures: to be asked of whatever came from outside.
     pub fn accepts(&self, partials: &[MeasurePartial]) -> bool {
         partials.len() == self.slots.len()
-            && self
-                .slots
-                .iter()
-                .zip(partials)
-                .all(|(slot, partial)| discriminant(&slot.kind.empty()) == discriminant(partial))
+            && self.slots.iter().zip(partials).all(|(slot, partial)| {
+                discriminant(&slot.kind.empty()) == discriminant(partial) && partial.is_sound()
+            })
     }
 
     pub fn add<R: Row + ?Sized>(
@@ -200,7 +199,7 @@ impl Measures {
     }
 
     pub fn accepts_values(&self, values: &[OwnedValue]) -> bool {
-        values.len() == self.arguments.len()
+        values.len() == self.arguments.len() && values.iter().all(is_sound)
     }
 
     pub fn add_values(
@@ -325,6 +324,40 @@ impl MeasurePartial {
     }
 }
 
+impl MeasurePartial {
+    /// Whether every value is one that could have been made here: what was decoded may be anything.
+    fn is_sound(&self) -> bool {
+        match self {
+            MeasurePartial::Extreme(extreme) => is_sound(extreme.held()),
+            MeasurePartial::Edge(edge) => edge.held().is_none_or(|(_, value)| is_sound(value)),
+            MeasurePartial::Percentiles(percentiles) => percentiles.is_sound(),
+            MeasurePartial::Top(top) => top.is_sound(),
+            // These hold numbers alone, or were checked as they were decoded.
+            MeasurePartial::Count(_)
+            | MeasurePartial::Sum(_)
+            | MeasurePartial::Stddev(_)
+            | MeasurePartial::Distinct(_) => true,
+        }
+    }
+
+    /// About so many bytes of memory.
+    pub fn bytes(&self) -> usize {
+        let beyond = match self {
+            MeasurePartial::Count(_) => 0,
+            MeasurePartial::Sum(_) => 32,
+            MeasurePartial::Stddev(_) => 160,
+            MeasurePartial::Extreme(extreme) => value_bytes(extreme.held()),
+            MeasurePartial::Edge(edge) => {
+                edge.held().map_or(0, |(_, value)| 48 + value_bytes(value))
+            }
+            MeasurePartial::Percentiles(percentiles) => percentiles.bytes(),
+            MeasurePartial::Distinct(distinct) => distinct.bytes(),
+            MeasurePartial::Top(top) => top.bytes(),
+        };
+        size_of::<MeasurePartial>() + beyond
+    }
+}
+
 impl Slot {
     fn finish(&self, partial: MeasurePartial, values: &mut [OwnedValue]) {
         let value = match partial {
@@ -382,6 +415,30 @@ impl Slot {
             };
         }
     }
+}
+
+/// Whether a value that came from elsewhere is one that an entry could have: numbers are finite, JSON is JSON.
+pub fn is_sound(value: &OwnedValue) -> bool {
+    match value {
+        Value::Float(number) => number.is_finite(),
+        Value::Json(text) => is_json(text),
+        Value::List(_) | Value::Object(_) => false,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Time(_)
+        | Value::Level(_)
+        | Value::Text(_) => true,
+    }
+}
+
+/// About so many bytes of memory.
+pub fn value_bytes(value: &OwnedValue) -> usize {
+    let text = match value {
+        Value::Text(text) | Value::Json(text) => text.len(),
+        _ => 0,
+    };
+    size_of::<OwnedValue>() + text
 }
 
 /// A copy that borrows nothing.

@@ -7,7 +7,7 @@ use jobspec::value::{OwnedValue, Value};
 use serde::{Deserialize, Serialize};
 
 use super::sketch::Sketch;
-use super::{number_form, to_owned};
+use super::{is_sound, number_form, to_owned, value_bytes};
 
 /// Values that a group keeps as they are.
 pub const EXACT: usize = 4096;
@@ -147,6 +147,26 @@ impl Percentiles {
         }
     }
 
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Percentiles::Exact(exact) => {
+                exact.count() <= EXACT && exact.others.iter().all(is_sound)
+            }
+            // It was checked as it was decoded.
+            Percentiles::Sketch(_) => true,
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        match self {
+            Percentiles::Exact(exact) => {
+                8 * (exact.ints.capacity() + exact.floats.capacity())
+                    + exact.others.iter().map(value_bytes).sum::<usize>()
+            }
+            Percentiles::Sketch(sketch) => sketch.bytes(),
+        }
+    }
+
     fn coarsen(&mut self) {
         if let Percentiles::Exact(exact) = self {
             let mut sketch = Sketch::default();
@@ -246,5 +266,81 @@ mod tests {
         one.add(&Value::Int(0));
         one.merge(whole);
         assert!(matches!(one, Percentiles::Sketch(_)));
+    }
+
+    /// 9,000 values of all kinds: numbers, texts that are numbers, texts, times.
+    fn many() -> Vec<OwnedValue> {
+        let value = |index: i64| match index % 9 {
+            0 => Value::owned_text(format!("text {:x}", index * 2_654_435_761 % 5_000)),
+            1 => Value::owned_text(format!("{}.5", index % 700)),
+            2 => Value::Time(jobspec::value::Time::from_ns(index * 1_000_003)),
+            3 => Value::Float(-0.001 * index as f64),
+            _ => Value::Int((index * 7919 % 100_000).into()),
+        };
+        (0..9_000).map(value).collect()
+    }
+
+    #[test]
+    fn however_they_are_cut_it_is_one_answer() {
+        let (values, wanted) = (
+            many(),
+            [0.0, 1.0, 25.0, 50.0, 61.0, 75.0, 90.0, 99.0, 100.0],
+        );
+        let mut whole = Percentiles::default();
+        values.iter().for_each(|value| whole.add(value));
+        let whole = whole.percentiles(&wanted);
+        for size in [1, 700, 4096, 5000] {
+            // The last comes first, and neighbours are merged before strangers.
+            let mut parts: Vec<Percentiles> = values
+                .chunks(size)
+                .rev()
+                .map(|chunk| {
+                    let mut part = Percentiles::default();
+                    chunk.iter().for_each(|value| part.add(value));
+                    part
+                })
+                .collect();
+            while parts.len() > 1 {
+                let pairs = parts.chunks(2).map(|pair| {
+                    let mut left = pair[0].clone();
+                    pair[1..].iter().for_each(|right| left.merge(right.clone()));
+                    left
+                });
+                parts = pairs.collect();
+            }
+            assert_eq!(
+                parts.remove(0).percentiles(&wanted),
+                whole,
+                "chunks of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sketch_is_near_the_truth() {
+        let mut values = many();
+        let wanted: Vec<f64> = (0..=1000).map(|tenth| f64::from(tenth) / 10.0).collect();
+        let mut sketch = Percentiles::default();
+        values.iter().for_each(|value| sketch.add(value));
+        values.sort_by(Value::total_cmp);
+        for (percent, shown) in wanted.iter().zip(sketch.percentiles(&wanted)) {
+            let exact = &values[nearest_rank(*percent, 9_000).unwrap() as usize];
+            match (exact.as_f64(), shown.as_f64()) {
+                (Some(exact), Some(shown)) => {
+                    assert!(
+                        (shown - exact).abs() <= 0.01 * exact.abs(),
+                        "{percent}: {exact} as {shown}"
+                    );
+                }
+                (None, None) => {
+                    let same_kind = std::mem::discriminant(exact) == std::mem::discriminant(&shown);
+                    assert!(
+                        same_kind && shown.total_cmp(exact).is_le(),
+                        "{percent}: {exact:?} as {shown:?}"
+                    );
+                }
+                _ => panic!("{percent}: {exact:?} as {shown:?}"),
+            }
+        }
     }
 }

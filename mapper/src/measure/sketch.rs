@@ -154,6 +154,11 @@ impl Sketch {
         self.count
     }
 
+    pub fn bytes(&self) -> usize {
+        // A node of a tree is mostly full of pairs.
+        24 * self.numbers.len() + (48 + self.prefix_bytes as usize) * self.others.len()
+    }
+
     /// The value of a rank, from 0.
     pub fn value_at(&self, rank: u64) -> OwnedValue {
         let mut before = 0_u64;

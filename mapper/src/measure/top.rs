@@ -7,7 +7,7 @@ use jobspec::value::{OwnedValue, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::hash::Keyed;
-use super::{plainer, to_owned};
+use super::{is_sound, plainer, to_owned, value_bytes};
 
 #[derive(Clone, Debug, Default)]
 pub struct Top {
@@ -91,8 +91,15 @@ impl Top {
         Value::List(counts.into_iter().map(object).collect())
     }
 
-    pub fn len(&self) -> usize {
-        self.counts.len()
+    pub fn is_sound(&self) -> bool {
+        self.counts.values().all(|counted| is_sound(&counted.value))
+    }
+
+    pub fn bytes(&self) -> usize {
+        let texts = self.counts.iter();
+        texts
+            .map(|(text, counted)| 32 + text.len() + value_bytes(&counted.value))
+            .sum()
     }
 }
 

@@ -16,9 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::gate::Gate;
 use super::row::{InnerRow, compare, compare_values, order_value};
 use super::{Operator, OutputColumn, Rows, Sources, key};
-use crate::entry::Entry;
+use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
-use crate::measure::{MeasurePartial, Measures, plainer, to_owned};
+use crate::measure::{MeasurePartial, Measures, is_sound, plainer, to_owned, value_bytes};
 
 pub struct Aggregate {
     gate: Gate,
@@ -235,8 +235,21 @@ impl Operator for Aggregate {
 
     fn accepts(&self, partial: &AggregatePartial) -> bool {
         partial.groups.values().all(|group| {
-            group.values.len() == self.group.len() && self.measures.accepts(&group.measures)
+            group.values.len() == self.group.len()
+                && group.values.iter().all(is_sound)
+                && self.measures.accepts(&group.measures)
         })
+    }
+
+    fn places(&self, _partial: &AggregatePartial, _visit: &mut dyn FnMut(&Place)) {}
+
+    fn bytes(&self, partial: &AggregatePartial) -> usize {
+        let groups = partial.groups.iter().map(|(key, group)| {
+            let values: usize = group.values.iter().map(value_bytes).sum();
+            let measures: usize = group.measures.iter().map(MeasurePartial::bytes).sum();
+            size_of::<GroupPartial>() + key.len() + values + measures
+        });
+        groups.sum()
     }
 
     fn finish(&self, mut partial: AggregatePartial, _sources: &dyn Sources, rows: &mut dyn Rows) {

@@ -9,7 +9,7 @@ use super::{
     Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Segment,
     Select, SelectPartial, Session, SessionPartial, Sources,
 };
-use crate::entry::Entry;
+use crate::entry::{Entry, Place};
 
 /// A partial that is none of the operator's: `accepts` finds it where it comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,22 @@ macro_rules! operators {
                         Ok(())
                     })*
                     $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            /// Calls with every place whose names `finish` would ask for.
+            pub fn places(&self, partial: &AnyPartial, visit: &mut dyn FnMut(&Place)) {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => operator.places(partial, visit),)*
+                    $((AnyOperator::$kind(_), _) => {})*
+                }
+            }
+
+            /// About so many bytes of memory; 0 for a partial of another operator.
+            pub fn bytes(&self, partial: &AnyPartial) -> usize {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => operator.bytes(partial),)*
+                    $((AnyOperator::$kind(_), _) => 0,)*
                 }
             }
 

@@ -21,3 +21,26 @@ pub fn push(key: &mut Vec<u8>, value: &Value<'_>) {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(values: &[Value<'_>]) -> Vec<u8> {
+        let mut key = Vec::new();
+        values.iter().for_each(|value| push(&mut key, value));
+        key
+    }
+
+    #[test]
+    fn equal_texts_are_one_key_and_parts_do_not_run_together() {
+        assert_eq!(key(&[Value::Int(200)]), key(&[Value::text(b"200")]));
+        assert_ne!(key(&[Value::Null]), key(&[Value::text(b"")]));
+        assert_ne!(
+            key(&[Value::text(b"ab"), Value::text(b"c")]),
+            key(&[Value::text(b"a"), Value::text(b"bc")])
+        );
+        let time = |digits| Value::Time(jobspec::value::Time::new(1_000_000_000, digits));
+        assert_ne!(key(&[time(0)]), key(&[time(3)]));
+    }
+}

@@ -50,6 +50,12 @@ pub trait Operator: Sync {
     /// Whether a partial is one of this operator's, in all its parts: whatever was decoded is asked before it is merged.
     fn accepts(&self, partial: &Self::Partial) -> bool;
 
+    /// Calls with every place whose names `finish` would ask for: what was decoded may name any.
+    fn places(&self, partial: &Self::Partial, visit: &mut dyn FnMut(&Place));
+
+    /// About so many bytes of memory.
+    fn bytes(&self, partial: &Self::Partial) -> usize;
+
     /// All rows, in the order that DESIGN's outputs give them.
     fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);
 

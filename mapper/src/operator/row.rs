@@ -63,3 +63,44 @@ pub fn compare_values(left: &[OwnedValue], right: &[OwnedValue]) -> Ordering {
         .find(|ordering| ordering.is_ne())
         .unwrap_or(Ordering::Equal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_comes_last_in_both_directions() {
+        let sorted = |descending| {
+            let order = [Order {
+                expr: jobspec::expr::Expr::Output(0),
+                descending,
+            }];
+            let values = [
+                Value::text(b"b"),
+                Value::Null,
+                Value::text(b"10"),
+                Value::Int(9),
+                Value::text(b"a"),
+            ];
+            let mut rows = values.map(|value| [order_value(value)]);
+            rows.sort_by(|left, right| compare(&order, left, right));
+            rows.map(|[value]| String::from_utf8(value.to_text().into_owned()).unwrap())
+        };
+        assert_eq!(sorted(false), ["9", "10", "a", "b", ""]);
+        assert_eq!(sorted(true), ["b", "a", "10", "9", ""]);
+    }
+
+    #[test]
+    fn values_of_one_text_tie() {
+        let pair = |status: Value<'static>, user: &'static [u8]| [status, Value::text(user)];
+        let ordering = compare_values(
+            &pair(Value::Int(200), b"bob"),
+            &pair(Value::text(b"200"), b"alice"),
+        );
+        assert_eq!(ordering, Ordering::Greater);
+        assert_eq!(
+            compare_values(&[Value::Null], &[Value::text(b"")]),
+            Ordering::Greater
+        );
+    }
+}

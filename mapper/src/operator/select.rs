@@ -13,6 +13,7 @@ use super::gate::Gate;
 use super::row::{compare, order_value};
 use super::{Operator, OutputColumn, Rows, Sources};
 use crate::entry::{Entry, Place};
+use crate::measure::{is_sound, value_bytes};
 use crate::record::EntryRecord;
 
 pub struct Select {
@@ -138,12 +139,33 @@ impl Operator for Select {
         partial.sorted <= partial.rows.len()
             && partial.rows.iter().all(|row| {
                 row.order.len() == self.order.len()
+                    && row.order.iter().all(is_sound)
                     && match (&row.body, &self.columns) {
-                        (Body::Columns(values), Some(columns)) => values.len() == columns.len(),
-                        (Body::Entry(_), None) => true,
+                        (Body::Columns(values), Some(columns)) => {
+                            values.len() == columns.len() && values.iter().all(is_sound)
+                        }
+                        (Body::Entry(record), None) => {
+                            record.place == row.place && record.is_sound()
+                        }
                         (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
                     }
             })
+    }
+
+    fn places(&self, partial: &SelectPartial, visit: &mut dyn FnMut(&Place)) {
+        partial.rows.iter().for_each(|row| visit(&row.place));
+    }
+
+    fn bytes(&self, partial: &SelectPartial) -> usize {
+        let rows = partial.rows.iter().map(|row| {
+            let order: usize = row.order.iter().map(value_bytes).sum();
+            let body = match &row.body {
+                Body::Columns(values) => values.iter().map(value_bytes).sum(),
+                Body::Entry(record) => record.bytes(),
+            };
+            size_of::<SelectRow>() + order + body
+        });
+        rows.sum()
     }
 
     fn finish(&self, mut partial: SelectPartial, sources: &dyn Sources, rows: &mut dyn Rows) {

@@ -19,7 +19,7 @@ use self::open::Open;
 use self::piece::{Kept, Piece};
 use super::gate::Gate;
 use super::{Operator, OutputColumn, Rows, Segment, Sources};
-use crate::entry::Entry;
+use crate::entry::{Entry, Place};
 
 pub struct Context {
     gate: Gate,
@@ -201,10 +201,24 @@ impl Operator for Context {
     }
 
     fn accepts(&self, partial: &ContextPartial) -> bool {
-        partial.streams.values().all(|pieces| {
-            pieces.iter().all(Piece::is_sound)
-                && pieces.windows(2).all(|pair| pair[0].last < pair[1].first)
-        })
+        partial.open.is_none()
+            && partial.streams.iter().all(|(key, pieces)| {
+                pieces.iter().all(|piece| piece.is_sound(key))
+                    && pieces.windows(2).all(|pair| pair[0].last < pair[1].first)
+            })
+    }
+
+    fn places(&self, partial: &ContextPartial, visit: &mut dyn FnMut(&Place)) {
+        let pieces = partial.streams.values().flatten();
+        pieces
+            .flat_map(|piece| &piece.kept)
+            .for_each(|kept| visit(&kept.record.place));
+    }
+
+    fn bytes(&self, partial: &ContextPartial) -> usize {
+        let pieces = partial.streams.values().flatten();
+        let kept = pieces.flat_map(|piece| &piece.kept).map(Kept::bytes);
+        kept.sum::<usize>() + partial.open.as_ref().map_or(0, |open| open.bytes())
     }
 
     fn finish(&self, mut partial: ContextPartial, sources: &dyn Sources, rows: &mut dyn Rows) {

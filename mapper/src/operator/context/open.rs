@@ -24,6 +24,8 @@ pub struct Open {
     /// Where the tail begins.
     tail_start: u64,
     tail: VecDeque<Kept>,
+    /// What was last let go of.
+    spare: Option<EntryRecord>,
     /// The least and the greatest time from here to the end of the tail, and from every later point on: rising and
     /// falling, each with its ordinal.
     least: VecDeque<(u64, i64)>,
@@ -50,6 +52,7 @@ impl Open {
             settled: Vec::new(),
             tail_start: 0,
             tail: VecDeque::new(),
+            spare: None,
             least: VecDeque::new(),
             greatest: VecDeque::new(),
             windows: VecDeque::new(),
@@ -72,7 +75,7 @@ impl Open {
             self.cover(ordinal, ordinal);
         }
         if is_match || is_after || is_head || self.tail_start <= ordinal {
-            let record = EntryRecord::new(entry);
+            let record = EntryRecord::in_place_of(self.spare.take(), entry);
             self.tail.push_back(Kept {
                 ordinal,
                 is_match,
@@ -108,6 +111,10 @@ impl Open {
             kept: self.settled,
         };
         ((host, log, stream), piece)
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.settled.iter().chain(&self.tail).map(Kept::bytes).sum()
     }
 
     fn extend_head(&mut self, ordinal: u64, time_ns: Option<i64>) -> bool {
@@ -231,6 +238,8 @@ impl Open {
             .is_some_and(|(start, _)| *start <= kept.ordinal);
         if kept.is_covered || kept.ordinal < self.head || kept.ordinal >= self.tail_start {
             self.settled.push(kept);
+        } else {
+            self.spare = Some(kept.record);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jobspec::plan::Reach;
 use serde::{Deserialize, Serialize};
 
-use super::Reaches;
+use super::{Reaches, StreamKey};
 use crate::record::EntryRecord;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,13 +37,18 @@ pub struct Kept {
 }
 
 impl Kept {
+    pub fn bytes(&self) -> usize {
+        size_of::<Kept>() + self.record.bytes()
+    }
+
     pub fn time_ns(&self) -> Option<i64> {
         self.record.time().map(|time| time.ns)
     }
 }
 
 impl Piece {
-    pub fn is_sound(&self) -> bool {
+    /// What came from outside is joined by its own counts, and shown under the names of its stream.
+    pub fn is_sound(&self, key: &StreamKey) -> bool {
         self.first <= self.last
             && self.head <= self.count
             && self.tail <= self.count
@@ -55,6 +60,10 @@ impl Piece {
                 .kept
                 .last()
                 .is_none_or(|last| last.ordinal < self.count)
+            && self.kept.iter().all(|kept| {
+                let place = &kept.record.place;
+                (place.host, place.log, place.stream) == *key && kept.record.is_sound()
+            })
     }
 
     /// The covered entries, window by window.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::fragment::{Edge, Fragment};
 use super::{Session, edge_of};
-use crate::entry::Entry;
+use crate::entry::{Entry, Place};
+use crate::measure::value_bytes;
 use crate::record::EntryRecord;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +20,17 @@ pub struct Compact {
     values: Box<[OwnedValue]>,
     /// Where there is a timeline: which entries it keeps is known when all have come.
     record: Option<Box<EntryRecord>>,
+}
+
+impl Compact {
+    pub fn places(&self, visit: &mut dyn FnMut(&Place)) {
+        visit(&self.edge.place);
+    }
+
+    pub fn bytes(&self) -> usize {
+        let values: usize = self.values.iter().map(value_bytes).sum();
+        size_of::<Compact>() + values + self.record.as_ref().map_or(0, |record| record.bytes())
+    }
 }
 
 impl Session {
@@ -39,7 +51,12 @@ impl Session {
 
     pub(super) fn accepts_compact(&self, compact: &Compact) -> bool {
         self.measures.accepts_values(&compact.values)
-            && compact.record.is_some() == (self.timeline > 0)
+            && match &compact.record {
+                Some(record) => {
+                    self.timeline > 0 && record.place == compact.edge.place && record.is_sound()
+                }
+                None => self.timeline == 0,
+            }
     }
 
     /// Cuts the entries of one key into sessions.

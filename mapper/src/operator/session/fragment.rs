@@ -103,6 +103,24 @@ impl Fragment {
         self.last.place.time_ns
     }
 
+    pub fn places(&self, visit: &mut dyn FnMut(&Place)) {
+        for (&(host, log), &(stream, file)) in &self.origins {
+            visit(&Place {
+                host,
+                log,
+                stream,
+                file,
+                ..self.first.place
+            });
+        }
+        self.timeline.places(visit);
+    }
+
+    pub fn bytes(&self) -> usize {
+        let measures: usize = self.measures.iter().map(MeasurePartial::bytes).sum();
+        size_of::<Fragment>() + 24 * self.origins.len() + measures + self.timeline.bytes()
+    }
+
     pub fn levels(&self) -> OwnedValue {
         let counts = Level::ALL
             .into_iter()

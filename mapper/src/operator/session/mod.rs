@@ -25,7 +25,7 @@ use super::row::InnerRow;
 use super::{Operator, OutputColumn, Rows, Sources, key};
 use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
-use crate::measure::{Measures, plainer, to_owned};
+use crate::measure::{Measures, is_sound, plainer, to_owned, value_bytes};
 use crate::record::EntryRecord;
 
 pub struct Session {
@@ -124,6 +124,13 @@ impl Session {
     fn is_near(&self, end_ns: i64, start_ns: i64) -> bool {
         self.gap_ns
             .is_none_or(|gap_ns| start_ns.saturating_sub(end_ns) <= gap_ns)
+    }
+
+    fn add(&self, sessions: &mut Sessions, entry: &Entry<'_>, misfits: &Misfits) {
+        match sessions {
+            Sessions::Fragments(fragments) => self.add_to_fragments(fragments, entry, misfits),
+            Sessions::Entries(entries) => entries.push(self.compact(entry, misfits)),
+        }
     }
 
     fn add_to_fragments(
@@ -281,26 +288,22 @@ impl Operator for Session {
                 values.push(value);
             }
             if !values.iter().any(Value::is_null) {
-                let key = partial.key.as_slice();
-                if !partial.keys.contains_key(key) {
-                    let sessions = match self.is_cut_by_predicates() {
-                        true => Sessions::Entries(Vec::new()),
-                        false => Sessions::Fragments(Vec::new()),
-                    };
-                    let values = values.iter().map(to_owned).collect();
-                    partial
-                        .keys
-                        .insert(key.into(), KeyPartial { values, sessions });
-                }
-                if let Some(held) = partial.keys.get_mut(key) {
-                    for (held, value) in held.values.iter_mut().zip(&values) {
-                        plainer(held, value);
-                    }
-                    match &mut held.sessions {
-                        Sessions::Fragments(fragments) => {
-                            self.add_to_fragments(fragments, entry, &misfits);
+                let SessionPartial { keys, key, .. } = partial;
+                match keys.get_mut(key.as_slice()) {
+                    Some(held) => {
+                        for (held, value) in held.values.iter_mut().zip(&values) {
+                            plainer(held, value);
                         }
-                        Sessions::Entries(entries) => entries.push(self.compact(entry, &misfits)),
+                        self.add(&mut held.sessions, entry, &misfits);
+                    }
+                    None => {
+                        let mut sessions = match self.is_cut_by_predicates() {
+                            true => Sessions::Entries(Vec::new()),
+                            false => Sessions::Fragments(Vec::new()),
+                        };
+                        self.add(&mut sessions, entry, &misfits);
+                        let values = values.iter().map(to_owned).collect();
+                        keys.insert(key.as_slice().into(), KeyPartial { values, sessions });
                     }
                 }
             }
@@ -347,6 +350,7 @@ impl Operator for Session {
     fn accepts(&self, partial: &SessionPartial) -> bool {
         partial.keys.values().all(|held| {
             held.values.len() == self.key.len()
+                && held.values.iter().all(is_sound)
                 && match &held.sessions {
                     Sessions::Fragments(fragments) => {
                         !self.is_cut_by_predicates()
@@ -365,6 +369,29 @@ impl Operator for Session {
                     }
                 }
         })
+    }
+
+    fn places(&self, partial: &SessionPartial, visit: &mut dyn FnMut(&Place)) {
+        for held in partial.keys.values() {
+            match &held.sessions {
+                Sessions::Fragments(fragments) => {
+                    fragments.iter().for_each(|fragment| fragment.places(visit));
+                }
+                Sessions::Entries(entries) => entries.iter().for_each(|entry| entry.places(visit)),
+            }
+        }
+    }
+
+    fn bytes(&self, partial: &SessionPartial) -> usize {
+        let keys = partial.keys.iter().map(|(key, held)| {
+            let sessions: usize = match &held.sessions {
+                Sessions::Fragments(fragments) => fragments.iter().map(Fragment::bytes).sum(),
+                Sessions::Entries(entries) => entries.iter().map(Compact::bytes).sum(),
+            };
+            let values: usize = held.values.iter().map(value_bytes).sum();
+            size_of::<KeyPartial>() + key.len() + values + sessions
+        });
+        keys.sum()
     }
 
     fn finish(&self, partial: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {

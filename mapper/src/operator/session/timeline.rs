@@ -71,16 +71,25 @@ impl Timeline {
         self.first.into_iter().chain(self.last)
     }
 
+    fn entries(&self) -> impl Iterator<Item = &EntryRecord> {
+        self.first.iter().chain(&self.last).map(|record| &**record)
+    }
+
+    pub fn places(&self, visit: &mut dyn FnMut(&Place)) {
+        self.entries().for_each(|record| visit(&record.place));
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.entries().map(EntryRecord::bytes).sum()
+    }
+
     pub fn is_sound(&self, limit: u32) -> bool {
         let (first_limit, last_limit) = halves(limit);
         self.first.len() <= first_limit
             && self.last.len() <= last_limit
             && (self.last.is_empty() || self.first.len() == first_limit)
-            && self
-                .first
-                .iter()
-                .chain(&self.last)
-                .is_sorted_by_key(|record| record.place)
+            && self.entries().is_sorted_by_key(|record| record.place)
+            && self.entries().all(EntryRecord::is_sound)
     }
 }
 
