@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::gate::Gate;
 use super::row::{InnerRow, compare, compare_values, order_value};
-use super::{Operator, OutputColumn, Rows, Sources, key};
+use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
 use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
 use crate::measure::{MeasurePartial, Measures, is_sound, plainer, to_owned, value_bytes};
@@ -49,6 +49,14 @@ pub struct AggregatePartial {
 struct GroupPartial {
     values: Box<[OwnedValue]>,
     measures: Box<[MeasurePartial]>,
+}
+
+impl GroupPartial {
+    fn bytes(&self) -> usize {
+        let values: usize = self.values.iter().map(value_bytes).sum();
+        let measures: usize = self.measures.iter().map(MeasurePartial::bytes).sum();
+        size_of::<GroupPartial>() + values + measures
+    }
 }
 
 impl Serialize for AggregatePartial {
@@ -244,12 +252,34 @@ impl Operator for Aggregate {
     fn places(&self, _partial: &AggregatePartial, _visit: &mut dyn FnMut(&Place)) {}
 
     fn bytes(&self, partial: &AggregatePartial) -> usize {
-        let groups = partial.groups.iter().map(|(key, group)| {
-            let values: usize = group.values.iter().map(value_bytes).sum();
-            let measures: usize = group.measures.iter().map(MeasurePartial::bytes).sum();
-            size_of::<GroupPartial>() + key.len() + values + measures
-        });
-        groups.sum()
+        partial
+            .groups
+            .iter()
+            .map(|(key, group)| key.len() + group.bytes())
+            .sum()
+    }
+
+    fn split(&self, partial: AggregatePartial, most_bytes: usize) -> Vec<AggregatePartial> {
+        let mut run: Vec<_> = partial.groups.into_iter().collect();
+        run.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        let sized = run
+            .into_iter()
+            .map(|(key, group)| (key.len() + group.bytes(), (key, group)));
+        let parts = grouped(sized, most_bytes)
+            .into_iter()
+            .map(|groups| AggregatePartial {
+                groups: groups.into_iter().collect(),
+                ..AggregatePartial::default()
+            });
+        let mut parts: Vec<AggregatePartial> = parts.collect();
+        match parts.first_mut() {
+            Some(first) => first.misfits = partial.misfits,
+            None => parts.push(AggregatePartial {
+                misfits: partial.misfits,
+                ..self.empty()
+            }),
+        }
+        parts
     }
 
     fn finish(&self, mut partial: AggregatePartial, _sources: &dyn Sources, rows: &mut dyn Rows) {

@@ -40,7 +40,8 @@ pub trait Operator: Sync {
         self.empty()
     }
 
-    /// One entry more. It is of a log that the operator names; time range and predicate are the operator's to test.
+    /// One entry more, of the segment that the partial was begun for, and of a log that the operator names; time range
+    /// and predicate are the operator's to test.
     fn absorb(&self, partial: &mut Self::Partial, entry: &Entry<'_>);
 
     /// Associative and commutative: an operator that joins neighbours knows its segments, and joins two pieces when
@@ -55,6 +56,10 @@ pub trait Operator: Sync {
 
     /// About so many bytes of memory.
     fn bytes(&self, partial: &Self::Partial) -> usize;
+
+    /// The partial in parts of about so many bytes, where it can be cut: a frame or a spilled run holds one of them, and
+    /// merging all of them gives it back. At least one.
+    fn split(&self, partial: Self::Partial, most_bytes: usize) -> Vec<Self::Partial>;
 
     /// All rows, in the order that DESIGN's outputs give them.
     fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);
@@ -74,6 +79,25 @@ pub struct Segment {
     pub log: u16,
     pub stream: u32,
     pub index: u32,
+}
+
+/// Puts neighbours together while they have no more than so many bytes; what is larger stands alone.
+fn grouped<T>(items: impl Iterator<Item = (usize, T)>, most_bytes: usize) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    let mut free_bytes = 0;
+    for (bytes, item) in items {
+        match groups.last_mut() {
+            Some(group) if bytes <= free_bytes => {
+                group.push(item);
+                free_bytes -= bytes;
+            }
+            _ => {
+                groups.push(vec![item]);
+                free_bytes = most_bytes.saturating_sub(bytes);
+            }
+        }
+    }
+    groups
 }
 
 /// Takes finished rows. Values stand in the order of the operator's `columns`.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Gate;
 use super::row::{compare, order_value};
-use super::{Operator, OutputColumn, Rows, Sources};
+use super::{Operator, OutputColumn, Rows, Sources, grouped};
 use crate::entry::{Entry, Place};
 use crate::measure::{is_sound, value_bytes};
 use crate::record::EntryRecord;
@@ -43,6 +43,17 @@ struct SelectRow {
 enum Body {
     Columns(Vec<OwnedValue>),
     Entry(Box<EntryRecord>),
+}
+
+impl SelectRow {
+    fn bytes(&self) -> usize {
+        let order: usize = self.order.iter().map(value_bytes).sum();
+        let body = match &self.body {
+            Body::Columns(values) => values.iter().map(value_bytes).sum(),
+            Body::Entry(record) => record.bytes(),
+        };
+        size_of::<SelectRow>() + order + body
+    }
 }
 
 impl Select {
@@ -157,15 +168,28 @@ impl Operator for Select {
     }
 
     fn bytes(&self, partial: &SelectPartial) -> usize {
-        let rows = partial.rows.iter().map(|row| {
-            let order: usize = row.order.iter().map(value_bytes).sum();
-            let body = match &row.body {
-                Body::Columns(values) => values.iter().map(value_bytes).sum(),
-                Body::Entry(record) => record.bytes(),
-            };
-            size_of::<SelectRow>() + order + body
-        });
-        rows.sum()
+        partial.rows.iter().map(SelectRow::bytes).sum()
+    }
+
+    fn split(&self, mut partial: SelectPartial, most_bytes: usize) -> Vec<SelectPartial> {
+        self.settle(&mut partial);
+        let sized = partial.rows.into_iter().map(|row| (row.bytes(), row));
+        let parts = grouped(sized, most_bytes)
+            .into_iter()
+            .map(|rows| SelectPartial {
+                sorted: rows.len(),
+                rows,
+                misfits: 0,
+            });
+        let mut parts: Vec<SelectPartial> = parts.collect();
+        match parts.first_mut() {
+            Some(first) => first.misfits = partial.misfits,
+            None => parts.push(SelectPartial {
+                misfits: partial.misfits,
+                ..self.empty()
+            }),
+        }
+        parts
     }
 
     fn finish(&self, mut partial: SelectPartial, sources: &dyn Sources, rows: &mut dyn Rows) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use self::open::Open;
 use self::piece::{Kept, Piece};
 use super::gate::Gate;
-use super::{Operator, OutputColumn, Rows, Segment, Sources};
+use super::{Operator, OutputColumn, Rows, Segment, Sources, grouped};
 use crate::entry::{Entry, Place};
 
 pub struct Context {
@@ -42,6 +42,8 @@ type StreamKey = (u32, u16, u32);
 pub struct ContextPartial {
     /// Of each stream the runs of segments, first to last, no two of them neighbours.
     streams: BTreeMap<StreamKey, Vec<Piece>>,
+    /// Windows that no neighbour can reach any more.
+    windows: Vec<Vec<Kept>>,
     /// The segment that is being absorbed.
     open: Option<Box<Open>>,
     misfits: u64,
@@ -51,6 +53,7 @@ pub struct ContextPartial {
 #[serde(rename = "ContextPartial")]
 struct ContextParts {
     pieces: Vec<(StreamKey, Piece)>,
+    windows: Vec<Vec<Kept>>,
     misfits: u64,
 }
 
@@ -62,6 +65,7 @@ impl From<ContextParts> for ContextPartial {
         }
         ContextPartial {
             streams,
+            windows: parts.windows,
             open: None,
             misfits: parts.misfits,
         }
@@ -80,8 +84,9 @@ impl Serialize for ContextPartial {
         let pieces: Vec<(&StreamKey, &Piece)> = streams
             .flat_map(|(key, pieces)| pieces.iter().map(move |piece| (key, piece)))
             .collect();
-        let mut state = serializer.serialize_struct("ContextPartial", 2)?;
+        let mut state = serializer.serialize_struct("ContextPartial", 3)?;
         state.serialize_field("pieces", &pieces)?;
+        state.serialize_field("windows", &self.windows)?;
         state.serialize_field("misfits", &self.misfits)?;
         state.end()
     }
@@ -90,7 +95,8 @@ impl Serialize for ContextPartial {
 impl ContextPartial {
     fn close(&mut self) {
         if let Some(open) = self.open.take() {
-            let (key, piece) = open.close();
+            let (key, mut piece) = open.close();
+            self.windows.extend(piece.release());
             self.streams.entry(key).or_default().push(piece);
         }
     }
@@ -190,18 +196,24 @@ impl Operator for Context {
                 match joined.last_mut() {
                     Some(last) if last.last.checked_add(1) == Some(piece.first) => {
                         last.join(piece, self.reach);
+                        left.windows.extend(last.release());
                     }
                     _ => joined.push(piece),
                 }
             }
             *held = joined;
         }
+        left.windows.extend(right.windows);
         left.misfits = left.misfits.saturating_add(right.misfits);
         left
     }
 
     fn accepts(&self, partial: &ContextPartial) -> bool {
         partial.open.is_none()
+            && partial
+                .windows
+                .iter()
+                .all(|window| piece::is_sound_window(window))
             && partial.streams.iter().all(|(key, pieces)| {
                 pieces.iter().all(|piece| piece.is_sound(key))
                     && pieces.windows(2).all(|pair| pair[0].last < pair[1].first)
@@ -210,20 +222,61 @@ impl Operator for Context {
 
     fn places(&self, partial: &ContextPartial, visit: &mut dyn FnMut(&Place)) {
         let pieces = partial.streams.values().flatten();
+        let windows = partial.windows.iter().flatten();
         pieces
             .flat_map(|piece| &piece.kept)
+            .chain(windows)
             .for_each(|kept| visit(&kept.record.place));
     }
 
     fn bytes(&self, partial: &ContextPartial) -> usize {
         let pieces = partial.streams.values().flatten();
-        let kept = pieces.flat_map(|piece| &piece.kept).map(Kept::bytes);
+        let kept = pieces.flat_map(|piece| &piece.kept);
+        let kept = kept
+            .chain(partial.windows.iter().flatten())
+            .map(Kept::bytes);
         kept.sum::<usize>() + partial.open.as_ref().map_or(0, |open| open.bytes())
+    }
+
+    fn split(&self, mut partial: ContextPartial, most_bytes: usize) -> Vec<ContextPartial> {
+        partial.close();
+        let bytes = |kept: &[Kept]| kept.iter().map(Kept::bytes).sum::<usize>();
+        let pieces = partial.streams.into_iter().flat_map(|(key, pieces)| {
+            pieces
+                .into_iter()
+                .map(move |piece| (bytes(&piece.kept), (key, piece)))
+        });
+        let of_pieces = grouped(pieces, most_bytes).into_iter().map(|pieces| {
+            ContextPartial::from(ContextParts {
+                pieces,
+                windows: Vec::new(),
+                misfits: 0,
+            })
+        });
+        let windows = partial
+            .windows
+            .into_iter()
+            .map(|window| (bytes(&window), window));
+        let of_windows = grouped(windows, most_bytes)
+            .into_iter()
+            .map(|windows| ContextPartial {
+                windows,
+                ..ContextPartial::default()
+            });
+        let mut parts: Vec<ContextPartial> = of_pieces.chain(of_windows).collect();
+        match parts.first_mut() {
+            Some(first) => first.misfits = partial.misfits,
+            None => parts.push(ContextPartial {
+                misfits: partial.misfits,
+                ..self.empty()
+            }),
+        }
+        parts
     }
 
     fn finish(&self, mut partial: ContextPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
         partial.close();
-        let mut windows: Vec<&[Kept]> = Vec::new();
+        let mut windows: Vec<&[Kept]> = partial.windows.iter().map(Vec::as_slice).collect();
         for piece in partial.streams.values().flatten() {
             windows.extend(piece.windows());
         }

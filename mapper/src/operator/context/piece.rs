@@ -66,6 +66,34 @@ impl Piece {
             })
     }
 
+    /// Takes out the windows that no neighbour can reach: on both sides lies an entry that is not kept, as no window will
+    /// ever cover it.
+    pub fn release(&mut self) -> Vec<Vec<Kept>> {
+        let tail_start = self.count - self.tail;
+        let follows = |left: &Kept, right: &Kept| left.ordinal + 1 == right.ordinal;
+        let (mut start, mut end) = (0, 0);
+        for run in self.kept.chunk_by(follows) {
+            let is_reached_from_left = run[0].ordinal <= self.head;
+            let is_reached_from_right = run[run.len() - 1].ordinal + 1 >= tail_start;
+            if is_reached_from_left {
+                start += run.len();
+                end = start;
+            } else if !is_reached_from_right {
+                end += run.len();
+            }
+        }
+        let mut windows: Vec<Vec<Kept>> = Vec::new();
+        for kept in self.kept.drain(start..end) {
+            match windows.last_mut() {
+                Some(window) if window.last().is_some_and(|last| follows(last, &kept)) => {
+                    window.push(kept);
+                }
+                _ => windows.push(vec![kept]),
+            }
+        }
+        windows
+    }
+
     /// The covered entries, window by window.
     pub fn windows(&self) -> impl Iterator<Item = &[Kept]> {
         let runs = self.kept.chunk_by(|left, right| {
@@ -156,6 +184,18 @@ impl Piece {
             }
         }
     }
+}
+
+/// Whether a window from outside is one of entries of one stream.
+pub fn is_sound_window(window: &[Kept]) -> bool {
+    let stream = |kept: &Kept| {
+        let place = kept.record.place;
+        (place.host, place.log, place.stream)
+    };
+    !window.is_empty()
+        && window
+            .iter()
+            .all(|kept| stream(kept) == stream(&window[0]) && kept.record.is_sound())
 }
 
 /// How many of `more`, after all of `known`, still lie within twice the duration of each other.

@@ -11,7 +11,7 @@ mod select;
 mod session;
 
 use jobspec::expr::{Column, Comparison, Expr};
-use jobspec::plan::{Limits, Named, OperatorKind, OperatorPlan, Plan, TimeRange};
+use jobspec::plan::{Limits, Named, OperatorKind, OperatorPlan, Plan, SessionKey, TimeRange};
 use jobspec::value::{OwnedValue, Value};
 
 use self::corpus::{Cell, Corpus, Event, Random};
@@ -58,6 +58,43 @@ fn test_of(operator: &AnyOperator) -> &'static str {
     }
 }
 
+#[test]
+fn a_partial_of_another_operator_is_refused() {
+    let mut random = Random::new(1);
+    let corpus = Corpus::random(&mut random, 12);
+    let operators = [context::case, session::case, aggregate::case, select::case]
+        .map(|case| operator(&case(&mut random, &corpus)));
+    for (index, operator) in operators.iter().enumerate() {
+        for (other, partial) in operators.iter().map(AnyOperator::empty).enumerate() {
+            assert_eq!(operator.accepts(&partial), index == other);
+            let merged = operator.merge(partial.clone(), operator.empty());
+            assert_eq!(merged.is_ok(), index == other);
+            let mut lines = Lines(operator.columns(), Vec::new());
+            let finished = operator.finish(partial, &corpus.sources, &mut lines);
+            assert_eq!(finished.is_ok(), index == other);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_executed_says_so() {
+    let mut random = Random::new(1);
+    let corpus = Corpus::random(&mut random, 3);
+    let case = session::case(&mut random, &corpus);
+    let OperatorKind::Session(mut plan) = case.kind else {
+        panic!("a case of sessions has their kind");
+    };
+    plan.key = SessionKey::Link {
+        ids: Vec::new(),
+        hub: 1000,
+    };
+    let refused = made(OperatorKind::Session(plan), case.range);
+    assert_eq!(
+        refused.err().as_deref(),
+        Some("[session.test] cannot be executed by this build")
+    );
+}
+
 fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
     for seed in 1..=CASES {
         let mut random = Random::new(seed);
@@ -74,14 +111,18 @@ fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
 }
 
 fn operator(case: &Case) -> AnyOperator {
+    made(case.kind.clone(), case.range).expect("the operator is executable")
+}
+
+fn made(kind: OperatorKind, range: TimeRange) -> Result<AnyOperator, String> {
     let operator = OperatorPlan {
         name: "test".to_owned(),
         logs: vec![0, 1],
-        kind: case.kind.clone(),
+        kind,
     };
     let plan = Plan {
         job: "laws".to_owned(),
-        range: case.range,
+        range,
         timezone: "UTC".to_owned(),
         fields: corpus::field_paths(),
         formats: Vec::new(),
@@ -90,7 +131,7 @@ fn operator(case: &Case) -> AnyOperator {
         line_numbers: true,
         limits: Limits::default(),
     };
-    AnyOperator::new(&plan, &operator).expect("the operator is executable")
+    AnyOperator::new(&plan, &operator)
 }
 
 fn holds(operator: &AnyOperator, corpus: &Corpus, expected: &[String], random: &mut Random) {
@@ -126,6 +167,13 @@ fn holds(operator: &AnyOperator, corpus: &Corpus, expected: &[String], random: &
     for _ in 0..3 {
         let chance = random.pick(&[1, 2, 7, 30]);
         let mut partials = absorbed(operator, corpus, &mut |random| random.one_in(chance));
+        let most_bytes = random.pick(&[0, 1_000, 5_000, usize::MAX]);
+        if random.one_in(2) {
+            partials = partials
+                .into_iter()
+                .flat_map(|partial| operator.split(partial, most_bytes))
+                .collect();
+        }
         random.shuffle(&mut partials);
         while partials.len() > 1 {
             let first = partials.swap_remove(random.below(partials.len()));
@@ -204,22 +252,24 @@ fn through_bytes(operator: &AnyOperator, partial: &AnyPartial) -> AnyPartial {
     partial
 }
 
+/// Writes rows as jsonl does.
+struct Lines(Vec<super::OutputColumn>, Vec<String>);
+impl Rows for Lines {
+    fn push(&mut self, row: Vec<OwnedValue>) {
+        assert_eq!(row.len(), self.0.len());
+        let object = self.0.iter().zip(row);
+        let object = object.filter(|(column, value)| !(column.optional && value.is_null()));
+        let object = object
+            .map(|(column, value)| (column.name.clone(), value))
+            .collect();
+        let mut line = Vec::new();
+        Value::Object(object).write_json(&mut line);
+        self.1.push(String::from_utf8(line).expect("JSON is UTF-8"));
+    }
+}
+
 /// The rows as lines of JSON.
 fn finished(operator: &AnyOperator, corpus: &Corpus, partial: AnyPartial) -> Vec<String> {
-    struct Lines(Vec<super::OutputColumn>, Vec<String>);
-    impl Rows for Lines {
-        fn push(&mut self, row: Vec<OwnedValue>) {
-            assert_eq!(row.len(), self.0.len());
-            let object = self.0.iter().zip(row);
-            let object = object.filter(|(column, value)| !(column.optional && value.is_null()));
-            let object = object
-                .map(|(column, value)| (column.name.clone(), value))
-                .collect();
-            let mut line = Vec::new();
-            Value::Object(object).write_json(&mut line);
-            self.1.push(String::from_utf8(line).expect("JSON is UTF-8"));
-        }
-    }
     let mut lines = Lines(operator.columns(), Vec::new());
     operator
         .finish(partial, &corpus.sources, &mut lines)

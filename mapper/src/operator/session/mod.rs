@@ -22,7 +22,7 @@ use self::compact::Compact;
 use self::fragment::{Edge, Fragment};
 use super::gate::Gate;
 use super::row::InnerRow;
-use super::{Operator, OutputColumn, Rows, Sources, key};
+use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
 use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
 use crate::measure::{Measures, is_sound, plainer, to_owned, value_bytes};
@@ -96,6 +96,17 @@ impl Serialize for SessionPartial {
         state.serialize_field("run", &run)?;
         state.serialize_field("misfits", &self.misfits)?;
         state.end()
+    }
+}
+
+impl KeyPartial {
+    fn bytes(&self) -> usize {
+        let sessions: usize = match &self.sessions {
+            Sessions::Fragments(fragments) => fragments.iter().map(Fragment::bytes).sum(),
+            Sessions::Entries(entries) => entries.iter().map(Compact::bytes).sum(),
+        };
+        let values: usize = self.values.iter().map(value_bytes).sum();
+        size_of::<KeyPartial>() + values + sessions
     }
 }
 
@@ -383,15 +394,34 @@ impl Operator for Session {
     }
 
     fn bytes(&self, partial: &SessionPartial) -> usize {
-        let keys = partial.keys.iter().map(|(key, held)| {
-            let sessions: usize = match &held.sessions {
-                Sessions::Fragments(fragments) => fragments.iter().map(Fragment::bytes).sum(),
-                Sessions::Entries(entries) => entries.iter().map(Compact::bytes).sum(),
-            };
-            let values: usize = held.values.iter().map(value_bytes).sum();
-            size_of::<KeyPartial>() + key.len() + values + sessions
-        });
-        keys.sum()
+        partial
+            .keys
+            .iter()
+            .map(|(key, held)| key.len() + held.bytes())
+            .sum()
+    }
+
+    fn split(&self, partial: SessionPartial, most_bytes: usize) -> Vec<SessionPartial> {
+        let mut run: Vec<_> = partial.keys.into_iter().collect();
+        run.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        let sized = run
+            .into_iter()
+            .map(|(key, held)| (key.len() + held.bytes(), (key, held)));
+        let parts = grouped(sized, most_bytes)
+            .into_iter()
+            .map(|keys| SessionPartial {
+                keys: keys.into_iter().collect(),
+                ..SessionPartial::default()
+            });
+        let mut parts: Vec<SessionPartial> = parts.collect();
+        match parts.first_mut() {
+            Some(first) => first.misfits = partial.misfits,
+            None => parts.push(SessionPartial {
+                misfits: partial.misfits,
+                ..self.empty()
+            }),
+        }
+        parts
     }
 
     fn finish(&self, partial: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
