@@ -117,11 +117,6 @@ fn decoded_values_keep_their_form() {
         let decoded = bincode::serde::decode_from_slice(bytes, config);
         decoded.ok().map(|(value, _)| value)
     };
-    let object = Value::Object(vec![(
-        "a".to_owned(),
-        Value::List(vec![Value::text(b"\xff")]),
-    )]);
-    assert_eq!(decode(&encode(&object)), Some(object.into_owned()));
     assert_eq!(decode(&encode(&Value::Float(f64::NAN))), Some(Value::Null));
     assert_eq!(decode(&encode(&Value::Float(3.0))), Some(Value::Int(3)));
     let time = Time { ns: 5, digits: 200 };
@@ -130,11 +125,6 @@ fn decoded_values_keep_their_form() {
         Some(Value::Time(Time::new(5, 9)))
     );
     assert!(time.to_string().ends_with(":00.000000005Z"));
-    let mut deep = Value::Null;
-    for _ in 0..100 {
-        deep = Value::List(vec![deep]);
-    }
-    assert_eq!(decode(&encode(&deep)), None);
 }
 
 #[test]
