@@ -67,7 +67,7 @@ impl Host {
                 report.state.name(),
                 report.wall_ms
             ),
-            Some(error) => warn!("{}: {}: {error}", self.spec.name, report.state.name()),
+            Some(error) => info!("{}: {}: {error}", self.spec.name, report.state.name()),
         }
         report
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jobspec::job::OutputFormat;
-use log::info;
+use log::{info, warn};
 use reducer::output::{Folder, Jsonl, summary};
 use reducer::reduce::{self, Order};
 use reducer::spool::Spool;
@@ -32,6 +32,9 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
         return Err(error);
     }
     let summary = write_outputs(&[spool], &folder, &job.output.formats, arguments.verify)?;
+    for finding in &summary.findings {
+        warn!("{finding}");
+    }
     let place = folder.place().display().to_string();
     folder.publish().map_err(failed)?;
     info!(target: "summary", "{}: {}; {} ms; {place}", job.name, summary.line, began.elapsed().as_millis());
