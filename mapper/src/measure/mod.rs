@@ -458,7 +458,7 @@ pub fn plainer(held: &mut OwnedValue, value: &Value<'_>) {
     }
 }
 
-fn same_kind<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
+pub fn same_kind<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
     discriminant(left) == discriminant(right)
 }
 

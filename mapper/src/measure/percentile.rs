@@ -207,8 +207,9 @@ impl Percentiles {
 /// The index of the least value that at least so many percent of all values do not exceed; None of nothing.
 fn nearest_rank(percent: f64, count: u64) -> Option<u64> {
     let last = count.checked_sub(1)?;
-    // Multiplied first, as 7 % of 100 is 7 and not a little more.
-    let rank = (percent * count as f64 / 100.0).ceil() as u64;
+    // In whole billionths of a percent: 99.9 is no double, and 99.9 % of 1,000 is the 999th, not the one after.
+    let billionths = (percent.clamp(0.0, 100.0) * 1e9).round() as u128;
+    let rank = (billionths * u128::from(count)).div_ceil(100_000_000_000) as u64;
     Some(rank.saturating_sub(1).min(last))
 }
 
@@ -232,6 +233,14 @@ mod tests {
         assert_eq!(of(hundred(), 99.5), Value::Int(100));
         assert_eq!(of((1..=4).map(Value::Int), 50.0), Value::Int(2));
         assert_eq!(of([], 50.0), Value::Null);
+        for tenths in 1..=1000 {
+            let rank = nearest_rank(f64::from(tenths) / 10.0, 1000);
+            assert_eq!(
+                rank,
+                Some(tenths as u64 - 1),
+                "{tenths} tenths of a percent"
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use jobspec::expr::{Column, FieldId, Row};
 use jobspec::plan::Order;
 use jobspec::value::{OwnedValue, Time, Value};
 
+use crate::measure::same_kind;
+
 /// A group's values, then its measures.
 pub struct InnerRow<'a>(pub &'a [OwnedValue]);
 
@@ -55,9 +57,8 @@ pub fn compare_values(left: &[OwnedValue], right: &[OwnedValue]) -> Ordering {
     left.iter()
         .zip(right)
         .map(|(left, right)| match left.total_cmp(right) {
-            _ if left.is_null() == right.is_null() && left.to_text() == right.to_text() => {
-                Ordering::Equal
-            }
+            ordering if same_kind(left, right) || left.is_null() || right.is_null() => ordering,
+            _ if left.to_text() == right.to_text() => Ordering::Equal,
             ordering => ordering,
         })
         .find(|ordering| ordering.is_ne())

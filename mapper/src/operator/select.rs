@@ -72,13 +72,17 @@ impl Select {
         compare(&self.order, left.0, right.0).then_with(|| left.1.cmp(right.1))
     }
 
+    fn compare_rows(&self, left: &SelectRow, right: &SelectRow) -> Ordering {
+        self.compare((&left.order, &left.place), (&right.order, &right.place))
+    }
+
     /// Sorts, and forgets what is beyond the limit.
     fn settle(&self, partial: &mut SelectPartial) {
         if partial.sorted < partial.rows.len() {
             // Stable, as it is quick where the rows are runs already; no two of them are equal.
-            partial.rows.sort_by(|left, right| {
-                self.compare((&left.order, &left.place), (&right.order, &right.place))
-            });
+            partial
+                .rows
+                .sort_by(|left, right| self.compare_rows(left, right));
         }
         partial.rows.truncate(self.limit.unwrap_or(usize::MAX));
         partial.sorted = partial.rows.len();
@@ -142,25 +146,28 @@ impl Operator for Select {
     fn merge(&self, mut left: SelectPartial, right: SelectPartial) -> SelectPartial {
         left.rows.extend(right.rows);
         left.misfits = left.misfits.saturating_add(right.misfits);
-        self.settle(&mut left);
+        // Without a limit there is nothing to forget, and sorting once is enough.
+        if self.limit.is_some() {
+            self.settle(&mut left);
+        }
         left
     }
 
     fn accepts(&self, partial: &SelectPartial) -> bool {
-        partial.sorted <= partial.rows.len()
-            && partial.rows.iter().all(|row| {
-                row.order.len() == self.order.len()
-                    && row.order.iter().all(is_sound)
-                    && match (&row.body, &self.columns) {
-                        (Body::Columns(values), Some(columns)) => {
-                            values.len() == columns.len() && values.iter().all(is_sound)
-                        }
-                        (Body::Entry(record), None) => {
-                            record.place == row.place && record.is_sound()
-                        }
-                        (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
+        let sorted = partial.rows.get(..partial.sorted);
+        sorted.is_some_and(|rows| {
+            rows.is_sorted_by(|left, right| self.compare_rows(left, right).is_le())
+        }) && partial.rows.iter().all(|row| {
+            row.order.len() == self.order.len()
+                && row.order.iter().all(is_sound)
+                && match (&row.body, &self.columns) {
+                    (Body::Columns(values), Some(columns)) => {
+                        values.len() == columns.len() && values.iter().all(is_sound)
                     }
-            })
+                    (Body::Entry(record), None) => record.place == row.place && record.is_sound(),
+                    (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
+                }
+        })
     }
 
     fn places(&self, partial: &SelectPartial, visit: &mut dyn FnMut(&Place)) {

@@ -77,6 +77,38 @@ fn a_partial_of_another_operator_is_refused() {
 }
 
 #[test]
+fn a_partial_of_another_plan_is_refused() {
+    let mut random = Random::new(7);
+    let corpus = Corpus::random(&mut random, 30);
+    let absorbed_by = |operator: &AnyOperator| {
+        let partials = absorbed(operator, &corpus, &mut |_| false);
+        let whole = partials
+            .into_iter()
+            .reduce(|left, right| merged(operator, left, right));
+        whole.expect("there are streams")
+    };
+    let mut refused = 0;
+    for case in [session::case, aggregate::case, select::case] {
+        let operators = [(); 12].map(|_| operator(&case(&mut random, &corpus)));
+        for operator in &operators {
+            assert!(operator.accepts(&absorbed_by(operator)));
+            for other in &operators {
+                // Plans that keep the same may well be alike: what is accepted must merge and finish.
+                let partial = absorbed_by(other);
+                match operator.accepts(&partial) {
+                    false => refused += 1,
+                    true => {
+                        let both = merged(operator, partial, absorbed_by(operator));
+                        finished(operator, &corpus, both);
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
 fn what_cannot_be_executed_says_so() {
     let mut random = Random::new(1);
     let corpus = Corpus::random(&mut random, 3);
