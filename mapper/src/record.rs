@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bstr::{BString, ByteSlice};
 use jobspec::value::{Level, OwnedValue, Time, Value, write_json_text};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Field, FieldKind, Place};
@@ -124,16 +125,15 @@ impl EntryRecord {
                     .get(range)
                     .map_or(Value::Null, |text| Value::owned_text(text))
             }
-            Message::Own(value) => value.clone(),
+            Message::Own(value) => shown(value.clone()),
         }
     }
 
-    /// What came over the network is JSON only where it parses: else it is shown as the text that it is.
+    /// What came over the network may be no JSON at all.
     fn fields(&self) -> OwnedValue {
-        let is_object = self.fields.first() == Some(&b'{') && is_json(&self.fields);
-        match is_object {
-            true => Value::Json(Cow::Owned(self.fields.clone())),
-            false => Value::Text(Cow::Owned(self.fields.clone())),
+        match self.fields.first() {
+            Some(b'{') => shown(Value::Json(Cow::Owned(self.fields.clone()))),
+            _ => Value::Text(Cow::Owned(self.fields.clone())),
         }
     }
 
@@ -154,9 +154,33 @@ impl EntryRecord {
     }
 }
 
-/// On one line, as it will stand in one.
-pub fn is_json(text: &[u8]) -> bool {
-    !text.contains(&b'\n') && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+/// The text as JSON on one line, invalid UTF-8 as U+FFFD; None where it is no JSON.
+fn json_line(text: &[u8]) -> Option<BString> {
+    let mut line: BString = text.to_str_lossy().into_owned().into();
+    // Line ends stand between tokens alone: inside a string they are escaped.
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    serde_json::from_slice::<IgnoredAny>(&line)
+        .ok()
+        .map(|_| line)
+}
+
+/// A value as rows have it: what says that it is JSON is JSON, or else the text that it is. Formats take objects and
+/// arrays as they find them, and a frame may say anything.
+pub fn shown(value: OwnedValue) -> OwnedValue {
+    match value {
+        Value::Json(text) => match json_line(&text) {
+            Some(line) => Value::Json(Cow::Owned(line)),
+            None => Value::Text(text),
+        },
+        Value::List(list) => Value::List(list.into_iter().map(shown).collect()),
+        Value::Object(object) => {
+            let shown = object.into_iter().map(|(name, value)| (name, shown(value)));
+            Value::Object(shown.collect())
+        }
+        value => value,
+    }
 }
 
 fn kept(text: &[u8]) -> &[u8] {
@@ -211,17 +235,10 @@ fn write_field(field: &Field<'_>, out: &mut Vec<u8>) {
     match field.kind {
         FieldKind::Number if is_json_number(field.text) => out.extend_from_slice(field.text),
         FieldKind::Number | FieldKind::Text => write_json_text(field.text, out),
-        FieldKind::Json => {
-            // Line ends between its tokens would end the line of a jsonl output.
-            let start = out.len();
-            out.extend_from_slice(field.text.to_str_lossy().as_bytes());
-            for byte in out[start..]
-                .iter_mut()
-                .filter(|byte| matches!(byte, b'\n' | b'\r'))
-            {
-                *byte = b' ';
-            }
-        }
+        FieldKind::Json => match json_line(field.text) {
+            Some(line) => out.extend_from_slice(&line),
+            None => write_json_text(field.text, out),
+        },
         FieldKind::Null
         | FieldKind::Bool
         | FieldKind::Escaped
@@ -269,7 +286,7 @@ mod tests {
     fn numbers_of_json_are_told_from_others() {
         for text in ["0", "-1", "10", "0.5", "1e9", "1E+9", "-0.5e-3", "1.50"] {
             assert!(is_json_number(text.as_bytes()), "{text}");
-            assert!(is_json(text.as_bytes()), "{text}");
+            assert!(json_line(text.as_bytes()).is_some(), "{text}");
         }
         for text in [
             "", "-", "+1", "01", ".5", "1.", "1e", "1e+", "0x1", "1 ", "NaN", "--1", "1.5.2",
@@ -295,6 +312,7 @@ mod tests {
         assert_eq!(json(FieldKind::Number, "007"), "\"007\"");
         assert_eq!(json(FieldKind::Text, "a\"b"), r#""a\"b""#);
         assert_eq!(json(FieldKind::Json, "{\"a\":\n[1]}"), "{\"a\": [1]}");
+        assert_eq!(json(FieldKind::Json, "{a:1}"), "\"{a:1}\"");
         assert_eq!(json(FieldKind::Bool, "true"), "true");
         assert_eq!(json(FieldKind::Null, "-"), "null");
     }
@@ -321,7 +339,15 @@ mod tests {
         assert!(record.is_sound());
         assert_eq!(record.message(), Value::text(b"aw"));
         assert!(matches!(record.fields(), Value::Json(_)));
-        for hostile in ["", "[]", "{\"a\":1}\n{}", "{\"a\":1},", "{", "{\"a\": NaN}"] {
+        for hostile in [
+            "",
+            "[]",
+            "{\"a\":1}\n{}",
+            "{\"a\":1} {}",
+            "{\"a\":1},",
+            "{",
+            "{\"a\": NaN}",
+        ] {
             record.fields = hostile.into();
             assert!(matches!(record.fields(), Value::Text(_)), "{hostile}");
         }

@@ -19,6 +19,7 @@ use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
 use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
 use crate::measure::{MeasurePartial, Measures, is_sound, plainer, to_owned, value_bytes};
+use crate::record::shown;
 
 pub struct Aggregate {
     gate: Gate,
@@ -304,7 +305,7 @@ impl Operator for Aggregate {
             {
                 continue;
             }
-            let eval = |expr: &'_ Expr| expr.eval(&row, &misfits).into_owned();
+            let eval = |expr: &Expr| expr.eval(&row, &misfits).into_owned();
             let order: Vec<_> = self
                 .order
                 .iter()
@@ -313,7 +314,7 @@ impl Operator for Aggregate {
             let columns: Vec<_> = self
                 .columns
                 .iter()
-                .map(|column| eval(&column.expr))
+                .map(|column| shown(eval(&column.expr)))
                 .collect();
             inner.truncate(self.group.len());
             finished.push((order, inner, columns));

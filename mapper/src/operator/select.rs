@@ -14,7 +14,7 @@ use super::row::{compare, order_value};
 use super::{Operator, OutputColumn, Rows, Sources, grouped};
 use crate::entry::{Entry, Place};
 use crate::measure::{is_sound, value_bytes};
-use crate::record::EntryRecord;
+use crate::record::{EntryRecord, shown};
 
 pub struct Select {
     gate: Gate,
@@ -203,7 +203,7 @@ impl Operator for Select {
         self.settle(&mut partial);
         for row in partial.rows {
             rows.push(match row.body {
-                Body::Columns(values) => values,
+                Body::Columns(values) => values.into_iter().map(shown).collect(),
                 Body::Entry(record) => record.to_values(sources),
             });
         }

@@ -108,6 +108,52 @@ fn a_partial_of_another_plan_is_refused() {
     assert!(refused > 100, "{refused}");
 }
 
+/// Bytes of a frame are anybody's: what decodes, is accepted and names places that are known must merge and finish.
+#[test]
+fn hostile_bytes_are_refused_or_harmless() {
+    let (mut decoded, mut accepted) = (0, 0);
+    for seed in 1..=300 {
+        let mut random = Random::new(seed);
+        let corpus = Corpus::random(&mut random, 6);
+        let case = random.pick(&[context::case, session::case, aggregate::case, select::case]);
+        let operator = operator(&case(&mut random, &corpus));
+        let whole = absorbed(&operator, &corpus, &mut |_| false);
+        let whole = whole
+            .into_iter()
+            .reduce(|left, right| merged(&operator, left, right));
+        let whole = whole.expect("there are streams");
+        let bytes = frame::to_bytes(&whole);
+        for _ in 0..40 {
+            let mut bytes = bytes.clone();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(bytes.len());
+                let any = random.below(256) as u8;
+                bytes[at] = random.pick(&[0, 1, 3, 0x7f, 0xfb, 0xff, any]);
+            }
+            let Ok(partial) = frame::from_bytes::<AnyPartial>(&bytes) else {
+                continue;
+            };
+            decoded += 1;
+            let mut is_known = operator.accepts(&partial);
+            operator.places(&partial, &mut |place| {
+                is_known &= corpus.sources.knows(place)
+            });
+            if is_known {
+                accepted += 1;
+                let both = merged(&operator, whole.clone(), partial.clone());
+                finished(&operator, &corpus, both);
+                for part in operator.split(partial, 1_000) {
+                    finished(&operator, &corpus, part);
+                }
+            }
+        }
+    }
+    assert!(
+        decoded > accepted && accepted > 1000,
+        "{decoded} decoded, {accepted} accepted"
+    );
+}
+
 #[test]
 fn what_cannot_be_executed_says_so() {
     let mut random = Random::new(1);
@@ -296,6 +342,11 @@ impl Rows for Lines {
             .collect();
         let mut line = Vec::new();
         Value::Object(object).write_json(&mut line);
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(&line);
+        assert!(
+            json.is_ok() && !line.contains(&b'\n'),
+            "a row is a line of JSON"
+        );
         self.1.push(String::from_utf8(line).expect("JSON is UTF-8"));
     }
 }

@@ -26,7 +26,7 @@ use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
 use crate::entry::{Entry, Place};
 use crate::measure::hash::Keyed;
 use crate::measure::{Measures, is_sound, plainer, to_owned, value_bytes};
-use crate::record::EntryRecord;
+use crate::record::{EntryRecord, shown};
 
 pub struct Session {
     gate: Gate,
@@ -235,7 +235,7 @@ impl Session {
         let first_part = parts.next().unwrap_or(Value::List(Vec::new()));
 
         let names = self.key.iter().map(|named| named.name.clone());
-        let key = Value::Object(names.zip(key.iter().cloned()).collect());
+        let key = Value::Object(names.zip(key.iter().cloned().map(shown)).collect());
         let duration_ns = match (start, end) {
             (Some(start), Some(end)) => Some(end.ns.saturating_sub(start.ns)),
             _ => None,
@@ -254,7 +254,7 @@ impl Session {
         let select = self
             .select
             .iter()
-            .map(|named| named.expr.eval(&row, misfits).into_owned());
+            .map(|named| shown(named.expr.eval(&row, misfits).into_owned()));
         values.extend(select);
         values.extend([first_part, Value::Int(left_out.into()), Value::Null]);
 
