@@ -286,28 +286,49 @@ fn a_late_host_joins_a_run_that_went_without_it() {
 fn a_damaged_file_is_used_as_far_as_it_goes_and_said() {
     let folder = Folder::new("damaged");
     let lines: String = (0..2000)
-        .map(|n| format!("{{\"time\":\"2026-01-19T14:00:00Z\",\"n\":{n},\"id\":\"{:x}\"}}\n", n * 7919 % 10007))
+        .map(|n| {
+            format!(
+                "{{\"time\":\"2026-01-19T14:00:00Z\",\"n\":{n},\"id\":\"{:x}\"}}\n",
+                n * 7919 % 10007
+            )
+        })
         .collect();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(lines.as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
     folder.write("logs/a.jsonl.1.gz", &packed[..packed.len() / 2]);
-    folder.write("logs/a.jsonl", "{\"time\":\"2026-01-19T15:00:00Z\",\"n\":7}\nnot json\n");
-    let text = job("[aggregate.all]\nselect = { n = \"count(*)\", last = \"max(n)\" }\n", "").replace("*.jsonl", "*.jsonl*");
+    folder.write(
+        "logs/a.jsonl",
+        "{\"time\":\"2026-01-19T15:00:00Z\",\"n\":7}\nnot json\n",
+    );
+    let text = job(
+        "[aggregate.all]\nselect = { n = \"count(*)\", last = \"max(n)\" }\n",
+        "",
+    )
+    .replace("*.jsonl", "*.jsonl*");
     folder.write("job.toml", &text);
-    let ended = logstitch(["run", "job.toml", "--out", "out"]).folder(folder.path()).ends_with(4);
+    let ended = logstitch(["run", "job.toml", "--out", "out"])
+        .folder(folder.path())
+        .ends_with(4);
     assert!(ended.stderr.contains("INCOMPLETE: a"), "{}", ended.stderr);
     let rows = folder.read("out/all.jsonl");
     let row: serde_json::Value = serde_json::from_str(&rows).unwrap();
     assert!((100..2000).contains(&row["n"].as_u64().unwrap()), "{rows}");
-    let summary: serde_json::Value = serde_json::from_str(&folder.read("out/summary.json")).unwrap();
+    let summary: serde_json::Value =
+        serde_json::from_str(&folder.read("out/summary.json")).unwrap();
     assert_eq!(summary["completeness"]["complete"], false);
     assert_eq!(summary["completeness"]["files"]["complete"], 1);
     assert_eq!(summary["operators"][0]["figures"], "of what was observed");
-    assert_eq!(summary["entries"]["malformed"], 2, "the line that is no JSON, and the one that was torn");
+    assert_eq!(
+        summary["entries"]["malformed"], 2,
+        "the line that is no JSON, and the one that was torn"
+    );
     // Where the job allows it the same is a success, and still said.
     let set = ["--set", "run.require=0%"];
-    let ended = logstitch(["run", "job.toml", "--out", "out"]).args(set).folder(folder.path()).ends_with(0);
+    let ended = logstitch(["run", "job.toml", "--out", "out"])
+        .args(set)
+        .folder(folder.path())
+        .ends_with(0);
     assert!(ended.stderr.contains("INCOMPLETE: a"), "{}", ended.stderr);
 }
 
@@ -315,8 +336,16 @@ fn a_damaged_file_is_used_as_far_as_it_goes_and_said() {
 fn a_log_that_no_host_has_is_said() {
     let folder = Folder::new("nothing");
     folder.write("job.toml", job("[select.all]\n", ""));
-    let ended = logstitch(["run", "job.toml", "--out", "out"]).folder(folder.path()).ends_with(0);
-    assert!(ended.stderr.contains("log app: no file matches logs/*.jsonl on any host"), "{}", ended.stderr);
+    let ended = logstitch(["run", "job.toml", "--out", "out"])
+        .folder(folder.path())
+        .ends_with(0);
+    assert!(
+        ended
+            .stderr
+            .contains("log app: no file matches logs/*.jsonl on any host"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(folder.read("out/all.jsonl"), "");
 }
 
