@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Segment,
-    Select, SelectPartial, Session, SessionPartial, Sources,
+    Select, SelectPartial, Sequence, SequencePartial, Session, SessionPartial, Sources,
 };
 use crate::entry::{Entry, Place};
 
@@ -27,7 +27,7 @@ impl std::error::Error for Mismatch {}
 /// are a mismatch.
 macro_rules! operators {
     ($($kind:ident($partial:ident),)*) => {
-        #[expect(clippy::large_enum_variant, reason = "a job has a handful of them")]
+        #[allow(clippy::large_enum_variant, reason = "a job has a handful of them")]
         pub enum AnyOperator {
             $($kind($kind),)*
         }
@@ -145,6 +145,7 @@ operators! {
     Session(SessionPartial),
     Aggregate(AggregatePartial),
     Select(SelectPartial),
+    Sequence(SequencePartial),
 }
 
 impl AnyOperator {
@@ -163,11 +164,18 @@ impl AnyOperator {
                 Ok(AnyOperator::Aggregate(Aggregate::new(kind, range)))
             }
             OperatorKind::Select(kind) => Ok(AnyOperator::Select(Select::new(kind, range))),
+            OperatorKind::Sequence(kind) => Sequence::new(kind, range, &operator.logs)
+                .map(AnyOperator::Sequence)
+                .ok_or_else(|| {
+                    format!(
+                        "[sequence.{}] has steps that cannot be followed",
+                        operator.name
+                    )
+                }),
             OperatorKind::Session(SessionPlan {
                 key: SessionKey::Link { .. },
                 ..
             })
-            | OperatorKind::Sequence(_)
             | OperatorKind::Patterns(_)
             | OperatorKind::Anomaly(_) => {
                 let (kind, name) = (operator.kind.name(), &operator.name);

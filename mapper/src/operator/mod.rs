@@ -13,12 +13,14 @@ mod key;
 mod laws;
 mod row;
 mod select;
+mod sequence;
 mod session;
 
 pub use self::aggregate::{Aggregate, AggregatePartial};
 pub use self::any::{AnyOperator, AnyPartial, Mismatch};
 pub use self::context::{Context, ContextPartial};
 pub use self::select::{Select, SelectPartial};
+pub use self::sequence::{Sequence, SequencePartial};
 pub use self::session::{Session, SessionPartial};
 
 use jobspec::value::OwnedValue;
@@ -105,9 +107,19 @@ pub trait Rows {
     fn push(&mut self, row: Vec<OwnedValue>);
 }
 
-/// The names behind places.
+/// The names behind places, and what of them did not come.
 pub trait Sources {
     fn source(&self, place: &Place) -> &Source;
+
+    /// Whether all of a log came: not where one of its hosts or files was lost.
+    fn is_complete(&self, _log: u16) -> bool {
+        true
+    }
+
+    /// Whether all came that one host has of a log.
+    fn is_complete_on(&self, _host: u32, log: u16) -> bool {
+        self.is_complete(log)
+    }
 }
 
 /// A column of a row as outputs show it.

@@ -108,6 +108,36 @@ pub struct Event {
     pub raw: Vec<u8>,
 }
 
+impl Event {
+    /// Valid, and without what only outputs show.
+    pub fn new(place: Place, time: Option<Time>, cells: Vec<Cell>) -> Event {
+        Event {
+            place,
+            time,
+            level: None,
+            valid: true,
+            line: 1,
+            raw: raw(&cells),
+            cells,
+        }
+    }
+}
+
+/// The cells as `TestFormat` reads them.
+fn raw(cells: &[Cell]) -> Vec<u8> {
+    let mut raw = String::new();
+    for (name, cell) in FIELDS.iter().zip(cells) {
+        let kind = match cell {
+            Cell::Missing => continue,
+            Cell::Null => '0',
+            Cell::Int(_) | Cell::Float(_) => '#',
+            Cell::Text(_) | Cell::Time(_) => '"',
+        };
+        writeln!(raw, "{name}\x01{kind}{}", cell.text().unwrap_or_default()).unwrap();
+    }
+    raw.into_bytes()
+}
+
 pub const FIELDS: [&str; 4] = ["service", "status", "took", "user"];
 pub const SERVICE: usize = 0;
 pub const STATUS: usize = 1;
@@ -219,16 +249,6 @@ impl Corpus {
                 ]),
             ];
             let valid = !random.one_in(10);
-            let mut raw = String::new();
-            for (name, cell) in FIELDS.iter().zip(&cells) {
-                let kind = match cell {
-                    Cell::Missing => continue,
-                    Cell::Null => '0',
-                    Cell::Int(_) | Cell::Float(_) => '#',
-                    Cell::Text(_) | Cell::Time(_) => '"',
-                };
-                writeln!(raw, "{name}\x01{kind}{}", cell.text().unwrap_or_default()).unwrap();
-            }
             events.push(Event {
                 place: Place {
                     time_ns: time.map_or(Place::UNTIMED, |time| time.ns),
@@ -247,8 +267,8 @@ impl Corpus {
                 ]),
                 valid,
                 line,
+                raw: raw(&cells),
                 cells,
-                raw: raw.into_bytes(),
             });
             offset += 1 + random.below(200) as u64;
             line += 1;

@@ -6,8 +6,9 @@
 
 mod aggregate;
 mod context;
-mod corpus;
+pub(super) mod corpus;
 mod select;
+mod sequence;
 mod session;
 
 use jobspec::expr::{Column, Comparison, Expr};
@@ -48,6 +49,16 @@ fn select() {
     obeys("select", select::case);
 }
 
+#[test]
+fn sequence_leftmost() {
+    obeys_all("sequence", 6 * CASES, sequence::corpus, sequence::leftmost);
+}
+
+#[test]
+fn sequence_tightest() {
+    obeys_all("sequence", 3 * CASES, sequence::corpus, sequence::tightest);
+}
+
 /// The test above that holds an operator to its laws: a new operator does not compile without one.
 fn test_of(operator: &AnyOperator) -> &'static str {
     match operator {
@@ -55,6 +66,7 @@ fn test_of(operator: &AnyOperator) -> &'static str {
         AnyOperator::Session(_) => "session",
         AnyOperator::Aggregate(_) => "aggregate",
         AnyOperator::Select(_) => "select",
+        AnyOperator::Sequence(_) => "sequence",
     }
 }
 
@@ -62,8 +74,14 @@ fn test_of(operator: &AnyOperator) -> &'static str {
 fn a_partial_of_another_operator_is_refused() {
     let mut random = Random::new(1);
     let corpus = Corpus::random(&mut random, 12);
-    let operators = [context::case, session::case, aggregate::case, select::case]
-        .map(|case| operator(&case(&mut random, &corpus)));
+    let cases = [
+        context::case,
+        session::case,
+        aggregate::case,
+        select::case,
+        sequence::leftmost,
+    ];
+    let operators = cases.map(|case| operator(&case(&mut random, &corpus)));
     for (index, operator) in operators.iter().enumerate() {
         for (other, partial) in operators.iter().map(AnyOperator::empty).enumerate() {
             assert_eq!(operator.accepts(&partial), index == other);
@@ -174,10 +192,24 @@ fn what_cannot_be_executed_says_so() {
 }
 
 fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
-    for seed in 1..=CASES {
-        let mut random = Random::new(seed);
+    let corpus = |random: &mut Random| {
         let most = random.pick(&[3, 12, 60]);
-        let corpus = Corpus::random(&mut random, most);
+        Corpus::random(random, most)
+    };
+    obeys_all(name, CASES, corpus, case);
+}
+
+/// `LOGSTITCH_LAWS=20` tries twenty times as many cases.
+fn obeys_all(
+    name: &str,
+    cases: u64,
+    corpus: fn(&mut Random) -> Corpus,
+    case: fn(&mut Random, &Corpus) -> Case,
+) {
+    let times = std::env::var("LOGSTITCH_LAWS").map_or(1, |times| times.parse().expect("a number"));
+    for seed in 1..=cases * times {
+        let mut random = Random::new(seed);
+        let corpus = corpus(&mut random);
         let case = case(&mut random, &corpus);
         let operator = operator(&case);
         assert_eq!(test_of(&operator), name);
