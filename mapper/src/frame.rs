@@ -25,7 +25,7 @@ pub const MESSAGE_BYTES: usize = 1 << 30;
 const COMPRESS_BYTES: usize = 512;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LgSt");
-const HEADER_BYTES: usize = 20;
+pub const HEADER_BYTES: usize = 20;
 const FLAG_ZSTD: u8 = 1;
 const FLAG_MORE: u8 = 2;
 
@@ -104,6 +104,60 @@ fn encode_frame(kind: u8, raw: &[u8], more: bool, out: &mut Vec<u8>) {
     checksum.update(payload);
     out.extend_from_slice(&checksum.finalize().to_le_bytes());
     out.extend_from_slice(payload);
+}
+
+/// The first bytes of a frame, for who reads frames one by one at places that he knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    pub kind: u8,
+    /// Bytes of the payload, and of what it unpacks to.
+    pub length: usize,
+    pub raw_length: usize,
+    flags: u8,
+    checksum: u32,
+    bytes: [u8; HEADER_BYTES],
+}
+
+impl Header {
+    pub fn read(bytes: &[u8; HEADER_BYTES]) -> Result<Header, FrameError> {
+        let word = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        if word(0) != MAGIC {
+            return Err(FrameError::Magic);
+        }
+        let (length, raw_length) = (word(8) as usize, word(12) as usize);
+        if length > FRAME_BYTES || raw_length > FRAME_BYTES {
+            return Err(FrameError::Length(length.max(raw_length)));
+        }
+        Ok(Header {
+            kind: bytes[4],
+            length,
+            raw_length,
+            flags: bytes[5],
+            checksum: word(16),
+            bytes: *bytes,
+        })
+    }
+
+    /// What the payload, checked, unpacks to.
+    pub fn unpack(&self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&self.bytes[..HEADER_BYTES - 4]);
+        checksum.update(payload);
+        if checksum.finalize() != self.checksum || payload.len() != self.length {
+            return Err(FrameError::Checksum);
+        }
+        let unpacked = if self.flags & FLAG_ZSTD == 0 {
+            payload.to_vec()
+        } else {
+            zstd::bulk::decompress(payload, self.raw_length).map_err(|_| FrameError::Compression)?
+        };
+        if unpacked.len() != self.raw_length {
+            return Err(FrameError::Compression);
+        }
+        Ok(unpacked)
+    }
 }
 
 /// Turns bytes, in whatever pieces they arrive, into messages.
@@ -219,36 +273,13 @@ impl Decoder {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             return Ok(None);
         };
-        let word = |at: usize| {
-            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-        };
-        if word(0) != MAGIC {
-            return Err(FrameError::Magic);
-        }
-        let (kind, flags) = (header[4], header[5]);
-        let (length, raw_length) = (word(8) as usize, word(12) as usize);
-        if length > FRAME_BYTES || raw_length > FRAME_BYTES {
-            return Err(FrameError::Length(length.max(raw_length)));
-        }
-        let Some(payload) = rest.get(..length) else {
+        let header = Header::read(header)?;
+        let Some(payload) = rest.get(..header.length) else {
             return Ok(None);
         };
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(&header[..HEADER_BYTES - 4]);
-        checksum.update(payload);
-        if checksum.finalize() != word(16) {
-            return Err(FrameError::Checksum);
-        }
-        let payload = if flags & FLAG_ZSTD == 0 {
-            payload.to_vec()
-        } else {
-            zstd::bulk::decompress(payload, raw_length).map_err(|_| FrameError::Compression)?
-        };
-        if payload.len() != raw_length {
-            return Err(FrameError::Compression);
-        }
-        self.used += HEADER_BYTES + length;
-        Ok(Some((kind, flags & FLAG_MORE != 0, payload)))
+        let payload = header.unpack(payload)?;
+        self.used += HEADER_BYTES + header.length;
+        Ok(Some((header.kind, header.flags & FLAG_MORE != 0, payload)))
     }
 }
 
@@ -266,6 +297,19 @@ fn config() -> impl bincode::config::Config {
 /// The bytes of any value that travels.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, config())
+        .expect("a value of ours has a length that is known")
+}
+
+/// The same, after what is there already.
+pub fn append_bytes<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    struct Appended<'a>(&'a mut Vec<u8>);
+    impl bincode::enc::write::Writer for Appended<'_> {
+        fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+    bincode::serde::encode_into_writer(value, Appended(out), config())
         .expect("a value of ours has a length that is known")
 }
 

@@ -83,11 +83,19 @@ pub struct SegmentRange {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Part {
     pub range: SegmentRange,
-    /// An `AnyPartial` for every operator of the plan, in its order. Bytes, so that the reducer decodes one operator at
-    /// a time.
-    pub partials: Vec<Blob>,
+    /// For every operator of the plan, in its order. Bytes, so that the reducer decodes one operator at a time.
+    pub partials: Vec<SplitPartial>,
     /// A `StreamTally`.
     pub tally: Blob,
+}
+
+/// An operator's partial on its way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SplitPartial {
+    /// An `AnyPartial`: what has to meet in memory.
+    pub core: Blob,
+    /// An `operator::Run`: what is merged key by key.
+    pub run: Blob,
 }
 
 /// What the host spent.

@@ -17,9 +17,9 @@ use jobspec::plan::{LogPlan, Plan};
 use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::message::{
-    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, Start, Usage,
+    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, Usage,
 };
-use crate::operator::{AnyOperator, AnyPartial, Segment};
+use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
 use crate::stream::{self, Stream};
@@ -30,6 +30,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
 const RUN_BYTES: u64 = 512 << 20;
+
+/// Neighbours merge up to so many bytes of partials: what bounds this process's memory.
+const HELD_BYTES: u64 = 8 << 20;
 
 /// Why a mapper ended without being done.
 #[derive(Debug)]
@@ -245,10 +248,10 @@ fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), 
     let hand_on = |range: SegmentRange, fruit: Fruit<'_>| {
         let part = Part {
             range,
-            partials: fruit
-                .partials
+            partials: operators
                 .iter()
-                .map(|partial| Blob(to_bytes(partial)))
+                .zip(fruit.partials)
+                .map(|(operator, partial)| split(operator, partial))
                 .collect(),
             tally: Blob(to_bytes(&fruit.tally)),
         };
@@ -266,6 +269,17 @@ fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), 
         &hand_on,
     );
     Ok(())
+}
+
+fn split(operator: &AnyOperator, mut partial: AnyPartial) -> SplitPartial {
+    let mut run = Run::default();
+    operator
+        .take_records(&mut partial, &mut run)
+        .expect("it was made by this very operator");
+    SplitPartial {
+        core: Blob(to_bytes(&partial)),
+        run: Blob(run.into_bytes()),
+    }
 }
 
 /// What this host holds of the job's logs.
@@ -376,8 +390,17 @@ impl Yield for Fruit<'_> {
         }
     }
 
+    /// In bytes of log; as heavy as can be where the partials are.
     fn weight(&self) -> u64 {
-        self.tally.total().bytes
+        let partials = self.operators.iter().zip(&self.partials);
+        let held_bytes: usize = partials
+            .map(|(operator, partial)| operator.bytes(partial))
+            .sum();
+        if held_bytes as u64 >= HELD_BYTES {
+            RUN_BYTES
+        } else {
+            self.tally.total().bytes
+        }
     }
 }
 

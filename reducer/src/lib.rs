@@ -1,7 +1,9 @@
 //! Partial states in, files and a verdict out.
 //!
-//! A run's partials lie in a `spool`, committed whole by the `ledger`; `reduce` merges them, operator by operator, and
-//! hands the finished rows to the `output`s, which appear whole or not at all. It knows no transport and opens no log.
+//! A run's partials lie in a `spool`, committed whole by the `ledger`; `reduce` merges them, operator by operator and key
+//! by key (`merge`), in bounded memory: what does not fit goes to disk and back (`spill`), rows too, where they have to be
+//! sorted (`rows`). The finished rows go to the `output`s, which appear whole or not at all. It knows no transport and
+//! opens no log.
 
 pub mod ledger;
 pub mod output;
@@ -10,5 +12,9 @@ pub mod report;
 pub mod spool;
 
 mod error;
+mod merge;
+mod row_bytes;
+mod rows;
+mod spill;
 
 pub use error::Error;

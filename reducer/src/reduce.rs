@@ -1,17 +1,37 @@
-//! From a spool to rows: every operator's partials are merged, neighbours first, and finished once.
+//! From a spool to rows: of every operator the cores are merged in memory, neighbours first, and the runs key by key from
+//! disk; each key is finished once, and its rows are put in order.
 //!
-//! By the law of the operators the order does not show in the rows; `Order::Shuffled` is how a test, or a user who
-//! asks with `--verify`, holds it to that.
+//! By the law of the operators neither the order nor the grouping shows in the rows; `Order::Shuffled` and a smaller
+//! budget are how a test, or a user who asks with `--verify`, hold it to that.
+
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use jobspec::value::OwnedValue;
 use mapper::entry::{Place, Source};
 use mapper::frame;
 use mapper::message::Manifest;
-use mapper::operator::{AnyOperator, AnyPartial, Mismatch, OutputColumn, Rows, Sources};
+use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, Sources};
 use mapper::tally::StreamTally;
 
 use crate::Error;
+use crate::merge::{each_key, narrow};
+use crate::rows::Finished;
+use crate::spill::{self, Run, Spill};
 use crate::spool::{Spool, SpooledPart};
+
+/// The budget where no job says another.
+pub const MEMORY_BYTES: u64 = 1 << 30;
+
+/// How a spool is reduced.
+#[derive(Clone, Copy, Debug)]
+pub struct Reduction<'a> {
+    pub order: Order,
+    /// What runs and rows may take before they go to disk.
+    pub memory_bytes: u64,
+    /// Where they go: a folder of this reduction alone.
+    pub folder: &'a Path,
+}
 
 /// In which order and grouping partials meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +48,11 @@ pub struct OperatorReport {
     pub rows: u64,
     /// Values that were of the wrong type for their place.
     pub misfits: u64,
+    /// Sorted runs that the hosts sent.
+    pub runs: u64,
+    /// What went to disk, merged runs and sorted rows, and in how many runs.
+    pub spilled_bytes: u64,
+    pub spilled_runs: u64,
 }
 
 /// Takes the rows of one operator after the other.
@@ -40,50 +65,78 @@ pub trait RowSink {
 /// Merges and finishes every operator of the plan.
 pub fn reduce(
     spool: &Spool,
-    order: Order,
+    how: &Reduction<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<Vec<OperatorReport>, Error> {
     let names = Names::new(spool);
-    let mut random = match order {
+    let mut random = match how.order {
         Order::AsSpooled => None,
         Order::Shuffled { seed } => Some(Random(seed)),
     };
     let mut reports = Vec::new();
     for (index, plan) in spool.head.plan.operators.iter().enumerate() {
         let operator = AnyOperator::new(&spool.head.plan, plan).map_err(Error::Other)?;
-        let mut runs = runs(spool);
+        let mut core = merge_cores(spool, index, &operator, &mut random)?;
+        let misfits = operator.misfits(&core);
+        let mut runs = spool.runs(index);
+        let from_hosts = runs.len() as u64;
+        let mut last_run = operator::Run::default();
+        operator
+            .take_last_records(&mut core, &mut last_run)
+            .map_err(mismatch)?;
+        if !last_run.is_empty() {
+            runs.push(Run::of_bytes(last_run.into_bytes()));
+        }
         if let Some(random) = &mut random {
             random.shuffle(&mut runs);
         }
-        let mut whole = operator.empty();
-        for run in runs {
-            let merged = merge_run(&run, spool, index, &operator, &mut random)?;
-            whole = merge(&operator, whole, merged)?;
-        }
-        let columns = operator.columns();
-        let misfits = operator.misfits(&whole);
-        sink.begin(&plan.name, &columns)?;
-        let mut counted = Counted {
-            sink,
-            rows: 0,
-            error: None,
-        };
-        operator
-            .finish(whole, &names, &mut counted)
-            .map_err(mismatch)?;
-        if let Some(error) = counted.error {
-            return Err(error);
-        }
-        let rows = counted.rows;
+        let mut spill = Spill::new(spill::path(how.folder, index), how.memory_bytes);
+        // Half of the budget for the runs that are read, half for the rows that are sorted.
+        let memory_bytes = how.memory_bytes / 2;
+        let runs = narrow(runs, memory_bytes, &mut spill, &|key, values| {
+            operator.join_values(key, values)
+        })?;
+        sink.begin(&plan.name, &operator.columns())?;
+        let mut rows = Finished::new(sink, operator.limit(), memory_bytes, &mut spill);
+        operator.finish(core, &names, &mut rows).map_err(mismatch)?;
+        each_key(runs, &mut |key, values| {
+            operator.finish_record(key, values, &names, &mut rows)?;
+            Ok(match rows.is_full() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        let rows = rows.end()?;
         sink.end()?;
         reports.push(OperatorReport {
             name: plan.name.clone(),
             kind: plan.kind.name(),
             rows,
             misfits,
+            runs: from_hosts,
+            spilled_bytes: spill.bytes(),
+            spilled_runs: spill.runs(),
         });
     }
     Ok(reports)
+}
+
+fn merge_cores(
+    spool: &Spool,
+    index: usize,
+    operator: &AnyOperator,
+    random: &mut Option<Random>,
+) -> Result<AnyPartial, Error> {
+    let mut neighbours = neighbours(spool);
+    if let Some(random) = random {
+        random.shuffle(&mut neighbours);
+    }
+    let mut whole = operator.empty();
+    for parts in neighbours {
+        let merged = merge_neighbours(&parts, spool, index, operator, random)?;
+        whole = merge(operator, whole, merged)?;
+    }
+    Ok(whole)
 }
 
 /// The tally of every stream of a host, by stream.
@@ -105,43 +158,44 @@ pub fn tallies(spool: &Spool, host: u32) -> Result<Vec<StreamTally>, Error> {
 }
 
 /// Neighbouring parts of one stream.
-type Run = Vec<(u32, SpooledPart)>;
+type Neighbours<'a> = Vec<(u32, &'a SpooledPart)>;
 
-/// All parts, as the longest runs in which nothing is missing.
-fn runs(spool: &Spool) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+/// All parts, as the longest rows of neighbours in which nothing is missing.
+fn neighbours(spool: &Spool) -> Vec<Neighbours<'_>> {
+    let mut neighbours: Vec<Neighbours<'_>> = Vec::new();
     for (host, spooled) in spool.hosts.iter().enumerate() {
         let mut end = None;
         for part in &spooled.parts {
             if end == Some((part.range.stream, part.range.first)) {
-                runs.last_mut()
-                    .expect("an end comes from a run")
-                    .push((host as u32, *part));
+                neighbours
+                    .last_mut()
+                    .expect("an end comes from a part")
+                    .push((host as u32, part));
             } else {
-                runs.push(vec![(host as u32, *part)]);
+                neighbours.push(vec![(host as u32, part)]);
             }
             end = Some((part.range.stream, part.range.end));
         }
     }
-    runs
+    neighbours
 }
 
-/// Merges neighbours: from left to right, or by a random tree.
-fn merge_run(
-    run: &[(u32, SpooledPart)],
+/// Merges the cores of neighbours: from left to right, or by a random tree.
+fn merge_neighbours(
+    parts: &[(u32, &SpooledPart)],
     spool: &Spool,
     index: usize,
     operator: &AnyOperator,
     random: &mut Option<Random>,
 ) -> Result<AnyPartial, Error> {
-    match run {
+    match parts {
         [] => Ok(operator.empty()),
         [(host, part)] => {
             let part = spool.part(*host, part)?;
-            let blob = part.partials.get(index).map_or(&[][..], |blob| &blob.0);
-            let partial: AnyPartial = decode(spool, *host, blob)?;
-            if operator.accepts(&partial) {
-                Ok(partial)
+            let blob = part.cores.get(index).map_or(&[][..], |blob| &blob.0);
+            let core: AnyPartial = decode(spool, *host, blob)?;
+            if operator.accepts(&core) {
+                Ok(core)
             } else {
                 Err(Error::Other(format!(
                     "{}: a partial of another operator",
@@ -151,17 +205,14 @@ fn merge_run(
         }
         _ => match random {
             Some(source) => {
-                let at = 1 + source.below(run.len() - 1);
-                let right = merge_run(&run[at..], spool, index, operator, random)?;
-                let left = merge_run(&run[..at], spool, index, operator, random)?;
+                let at = 1 + source.below(parts.len() - 1);
+                let right = merge_neighbours(&parts[at..], spool, index, operator, random)?;
+                let left = merge_neighbours(&parts[..at], spool, index, operator, random)?;
                 merge(operator, left, right)
             }
-            None => run.iter().try_fold(operator.empty(), |left, part| {
-                merge(
-                    operator,
-                    left,
-                    merge_run(&[*part], spool, index, operator, random)?,
-                )
+            None => parts.iter().try_fold(operator.empty(), |left, part| {
+                let right = merge_neighbours(&[*part], spool, index, operator, random)?;
+                merge(operator, left, right)
             }),
         },
     }
@@ -188,21 +239,6 @@ fn decode<T: serde::de::DeserializeOwned>(
 
 fn host_name(spool: &Spool, host: u32) -> &str {
     &spool.head.hosts[host as usize].name
-}
-
-struct Counted<'a> {
-    sink: &'a mut dyn RowSink,
-    rows: u64,
-    error: Option<Error>,
-}
-
-impl Rows for Counted<'_> {
-    fn push(&mut self, row: Vec<OwnedValue>) {
-        if self.error.is_none() {
-            self.rows += 1;
-            self.error = self.sink.row(row).err();
-        }
-    }
 }
 
 /// The names behind every place of a spool.

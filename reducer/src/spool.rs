@@ -1,21 +1,24 @@
 //! The spool: what every host has sent, as it was committed. An artifact of a run, from which `reduce` makes the
 //! outputs, now or later.
 //!
-//! A folder: `plan` (the head, one message) and `<host index>.parts` (manifest, parts, the host's report).
+//! A folder: `plan` (the head, one message) and `<host index>.parts` (manifest, parts, the host's report). A part is the
+//! runs of its operators, in chunks that can be read one by one, and after them its record, which makes it whole.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jobspec::plan::Plan;
-use mapper::frame::{self, Decoder, FrameError, Message};
+use mapper::frame::{self, Blob, Decoder, FrameError, HEADER_BYTES, Header, Message};
 use mapper::message::{BUILD, Manifest, Part, SegmentRange};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::report::{HostReport, HostState};
+use crate::spill::{CHUNK_BYTES, KIND_CHUNK, Run, RunFile, append_chunks};
 
 const KIND_HEAD: u8 = 16;
 const KIND_RECORD: u8 = 17;
@@ -44,9 +47,31 @@ pub struct HostHead {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Record {
     Manifest(Manifest),
-    Part(Part),
+    Part(PartRecord),
     Report(HostReport),
 }
+
+/// A part without its runs, which lie before it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PartRecord {
+    pub range: SegmentRange,
+    /// An `AnyPartial` for every operator of the plan: what has to meet in memory.
+    pub cores: Vec<Blob>,
+    /// A `StreamTally`.
+    pub tally: Blob,
+    runs: Vec<RunRecord>,
+}
+
+/// The run of an operator, in the order of the plan.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct RunRecord {
+    raw_bytes: u64,
+    /// As chunks.
+    bytes: u64,
+}
+
+/// Hosts whose files stay open while they are reduced; with more of them each is opened for each chunk.
+const OPEN_HOSTS: usize = 128;
 
 /// Writes a spool.
 pub struct Writer {
@@ -74,7 +99,26 @@ impl Writer {
     }
 
     pub fn part(&mut self, host: u32, part: Part) -> Result<(), Error> {
-        self.write(host, &Record::Part(part))
+        let mut chunks = Vec::new();
+        let mut runs = Vec::with_capacity(part.partials.len());
+        let mut cores = Vec::with_capacity(part.partials.len());
+        for partial in part.partials {
+            let before = chunks.len();
+            append_chunks(&partial.run.0, CHUNK_BYTES, &mut chunks);
+            runs.push(RunRecord {
+                raw_bytes: partial.run.0.len() as u64,
+                bytes: (chunks.len() - before) as u64,
+            });
+            cores.push(partial.core);
+        }
+        let record = PartRecord {
+            range: part.range,
+            cores,
+            tally: part.tally,
+            runs,
+        };
+        self.buffer = chunks;
+        self.append(host, &Record::Part(record))
     }
 
     pub fn report(&mut self, host: u32, report: HostReport) -> Result<(), Error> {
@@ -82,8 +126,13 @@ impl Writer {
     }
 
     fn write(&mut self, host: u32, record: &Record) -> Result<(), Error> {
-        let path = parts_path(&self.folder, host);
         self.buffer.clear();
+        self.append(host, record)
+    }
+
+    /// Writes what is in the buffer, and the record after it.
+    fn append(&mut self, host: u32, record: &Record) -> Result<(), Error> {
+        let path = parts_path(&self.folder, host);
         frame::encode_message(KIND_RECORD, &frame::to_bytes(record), &mut self.buffer);
         let file = match self.files.entry(host) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -116,6 +165,8 @@ pub struct SpooledHost {
     /// Sorted by range.
     pub parts: Vec<SpooledPart>,
     path: PathBuf,
+    /// Where the runs of its parts lie; None without parts.
+    file: Option<Arc<RunFile>>,
 }
 
 impl SpooledHost {
@@ -134,11 +185,21 @@ impl SpooledHost {
 }
 
 /// Where a part lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SpooledPart {
     pub range: SegmentRange,
+    /// Its record.
     offset: u64,
     length: u64,
+    /// By operator of the plan.
+    runs: Vec<SpooledRun>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SpooledRun {
+    start: u64,
+    end: u64,
+    raw_bytes: u64,
 }
 
 impl Spool {
@@ -186,13 +247,15 @@ impl Spool {
                 head.build
             )));
         }
-        let hosts = (0..head.hosts.len()).map(|host| index(parts_path(folder, host as u32)));
+        let keep_open = head.hosts.len() <= OPEN_HOSTS;
+        let hosts =
+            (0..head.hosts.len()).map(|host| index(parts_path(folder, host as u32), keep_open));
         let hosts = hosts.collect::<Result<_, _>>()?;
         Ok(Spool { head, hosts })
     }
 
-    /// One part, from disk.
-    pub fn part(&self, host: u32, part: &SpooledPart) -> Result<Part, Error> {
+    /// One part without its runs, from disk.
+    pub fn part(&self, host: u32, part: &SpooledPart) -> Result<PartRecord, Error> {
         let path = &self.hosts[host as usize].path;
         let what = |error| Error::Frame {
             what: path.display().to_string(),
@@ -210,6 +273,36 @@ impl Spool {
             ))),
         }
     }
+
+    /// The runs of an operator, of all parts; those without a record are left out.
+    pub fn runs(&self, operator: usize) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for host in &self.hosts {
+            let Some(file) = &host.file else {
+                continue;
+            };
+            let of_parts = host.parts.iter();
+            let of_parts = of_parts.filter_map(|part| part.runs.get(operator));
+            for run in of_parts.filter(|run| run.raw_bytes > 0) {
+                runs.push(Run::of_file(
+                    file.clone(),
+                    run.start,
+                    run.end,
+                    run.raw_bytes,
+                ));
+            }
+        }
+        runs
+    }
+
+    /// Bytes of all runs, unpacked.
+    pub fn run_bytes(&self) -> u64 {
+        let parts = self.hosts.iter().flat_map(|host| &host.parts);
+        parts
+            .flat_map(|part| &part.runs)
+            .map(|run| run.raw_bytes)
+            .sum()
+    }
 }
 
 fn first_message(bytes: &[u8]) -> Result<Message, FrameError> {
@@ -222,46 +315,91 @@ fn parts_path(folder: &Path, host: u32) -> PathBuf {
     folder.join(format!("{host}.parts"))
 }
 
-/// Reads a host's records once; a torn end (a run that was killed) ends it.
-fn index(path: PathBuf) -> Result<SpooledHost, Error> {
+/// Reads a host's records once; a torn end (a run that was killed) ends it. Chunks are passed over, they are checked when
+/// they are read.
+fn index(path: PathBuf, keep_open: bool) -> Result<SpooledHost, Error> {
     let mut spooled = SpooledHost {
         path,
         ..SpooledHost::default()
     };
     let path = &spooled.path;
-    let mut reader = match File::open(path) {
+    let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(spooled),
         file => file.map_err(Error::io(path))?,
     };
+    let what = |error| Error::Frame {
+        what: path.display().to_string(),
+        error,
+    };
+    let length = file.metadata().map_err(Error::io(path))?.len();
+    let mut reader = BufReader::with_capacity(256 << 10, file);
     let mut decoder = Decoder::without_marker();
-    let mut offset = 0;
-    let mut bytes = vec![0; 1 << 20];
-    loop {
-        let read = reader.read(&mut bytes).map_err(Error::io(path))?;
-        decoder.push(&bytes[..read]);
-        let what = |error| Error::Frame {
-            what: path.display().to_string(),
-            error,
-        };
-        while let Some(message) = decoder.next_message().map_err(what)? {
-            let end = decoder.position();
+    // The place after the last frame; where the record that is being read begins, and the chunks before it.
+    let (mut offset, mut record_start, mut chunks_start) = (0, None, 0);
+    let mut frame = Vec::new();
+    while offset + HEADER_BYTES as u64 <= length {
+        let mut header_bytes = [0; HEADER_BYTES];
+        reader
+            .read_exact(&mut header_bytes)
+            .map_err(Error::io(path))?;
+        let header = Header::read(&header_bytes).map_err(what)?;
+        let end = offset + (HEADER_BYTES + header.length) as u64;
+        if end > length {
+            break;
+        }
+        if header.kind == KIND_CHUNK {
+            reader
+                .seek_relative(header.length as i64)
+                .map_err(Error::io(path))?;
+            offset = end;
+            continue;
+        }
+        frame.clear();
+        frame.resize(header.length, 0);
+        reader.read_exact(&mut frame).map_err(Error::io(path))?;
+        decoder.push(&header_bytes);
+        decoder.push(&frame);
+        let start = *record_start.get_or_insert(offset);
+        offset = end;
+        if let Some(message) = decoder.next_message().map_err(what)? {
             match frame::from_bytes(&message.payload).map_err(what)? {
                 Record::Manifest(manifest) => spooled.manifest = Some(manifest),
                 Record::Report(report) => spooled.report = Some(report),
                 Record::Part(part) => {
+                    let runs = spooled_runs(&part.runs, chunks_start, start).ok_or_else(|| {
+                        Error::Other(format!("{}: a part without its runs", path.display()))
+                    })?;
                     spooled.parts.push(SpooledPart {
                         range: part.range,
-                        offset,
-                        length: end - offset,
+                        offset: start,
+                        length: offset - start,
+                        runs,
                     });
                 }
             }
-            offset = end;
+            record_start = None;
+            chunks_start = offset;
         }
-        if read == 0 {
-            break;
-        }
+    }
+    if !spooled.parts.is_empty() {
+        let file = keep_open.then(|| reader.into_inner());
+        spooled.file = Some(Arc::new(RunFile::new(path.clone(), file)));
     }
     spooled.parts.sort_by_key(|part| part.range);
     Ok(spooled)
+}
+
+/// The places of runs that fill what lies between `start` and `end`.
+fn spooled_runs(runs: &[RunRecord], mut start: u64, end: u64) -> Option<Vec<SpooledRun>> {
+    let mut spooled = Vec::with_capacity(runs.len());
+    for run in runs {
+        let run_end = start.checked_add(run.bytes)?;
+        spooled.push(SpooledRun {
+            start,
+            end: run_end,
+            raw_bytes: run.raw_bytes,
+        });
+        start = run_end;
+    }
+    (start == end).then_some(spooled)
 }

@@ -49,7 +49,9 @@ fn answer(
 ) -> Result<(Vec<u8>, bool), Error> {
     let spool = folder.path().join("spool");
     fleet::run(job, &spool, started_ns)?;
-    let summary = super::run::write_outputs(&[spool], folder, &[OutputFormat::Jsonl], false)?;
+    let formats = [OutputFormat::Jsonl];
+    let memory_bytes = job.run.memory_bytes;
+    let summary = super::run::write_outputs(&[spool], folder, &formats, memory_bytes, false)?;
     for line in &summary.findings {
         log::warn!("{line}");
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use jobspec::job::OutputFormat;
 use log::info;
 use reducer::output::Folder;
+use reducer::reduce::MEMORY_BYTES;
 
 use crate::args::ReduceArguments;
 use crate::error::{Error, Outcome};
@@ -17,6 +18,7 @@ pub fn reduce(arguments: &ReduceArguments) -> Result<Outcome, Error> {
         &arguments.spools,
         &folder,
         &[OutputFormat::Jsonl],
+        MEMORY_BYTES,
         false,
     ) {
         Ok(summary) => summary,

@@ -6,12 +6,15 @@ use std::time::Instant;
 use jobspec::job::OutputFormat;
 use log::{info, warn};
 use reducer::output::{Folder, Jsonl, summary};
-use reducer::reduce::{self, Order};
+use reducer::reduce::{self, Order, Reduction};
 use reducer::spool::Spool;
 
 use crate::args::RunArguments;
 use crate::error::{Error, Outcome};
 use crate::{fleet, job};
+
+/// The budget of `--verify` for a spool that is small.
+const LEAST_VERIFY_BYTES: u64 = 2 << 10;
 
 pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     let began = Instant::now();
@@ -31,7 +34,9 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
         }
         return Err(error);
     }
-    let summary = write_outputs(&[spool], &folder, &job.output.formats, arguments.verify)?;
+    let memory_bytes = job.run.memory_bytes;
+    let formats = &job.output.formats;
+    let summary = write_outputs(&[spool], &folder, formats, memory_bytes, arguments.verify)?;
     for finding in &summary.findings {
         warn!("{finding}");
     }
@@ -50,6 +55,7 @@ pub fn write_outputs(
     spools: &[PathBuf],
     folder: &Folder,
     formats: &[OutputFormat],
+    memory_bytes: u64,
     verify: bool,
 ) -> Result<summary::Summary, Error> {
     let spool = Spool::open(spools).map_err(failed)?;
@@ -57,8 +63,12 @@ pub fn write_outputs(
         formats.iter().all(|format| *format == OutputFormat::Jsonl),
         "others are refused before"
     );
-    let operators =
-        reduce::reduce(&spool, Order::AsSpooled, &mut Jsonl::new(folder.path())).map_err(failed)?;
+    let how = Reduction {
+        order: Order::AsSpooled,
+        memory_bytes,
+        folder: folder.path(),
+    };
+    let operators = reduce::reduce(&spool, &how, &mut Jsonl::new(folder.path())).map_err(failed)?;
     if verify {
         verify_outputs(&spool, folder.path())?;
     }
@@ -67,13 +77,18 @@ pub fn write_outputs(
     Ok(summary)
 }
 
-/// Reduces again in other orders and groupings: by the law, to the same bytes.
+/// Reduces again in other orders and groupings, and on disk for the most part: by the law, to the same bytes.
 fn verify_outputs(spool: &Spool, folder: &Path) -> Result<(), Error> {
     for seed in [1, 2] {
         let again = folder.join(".verify");
         std::fs::create_dir(&again).map_err(|error| Error::failed(again.display(), error))?;
-        let operators = reduce::reduce(spool, Order::Shuffled { seed }, &mut Jsonl::new(&again))
-            .map_err(failed)?;
+        let how = Reduction {
+            order: Order::Shuffled { seed },
+            // So little that all runs are merged in several passes, and not so little that these are many.
+            memory_bytes: (spool.run_bytes() / (seed * 16)).max(LEAST_VERIFY_BYTES),
+            folder: &again,
+        };
+        let operators = reduce::reduce(spool, &how, &mut Jsonl::new(&again)).map_err(failed)?;
         for operator in &operators {
             let name = format!("{}.jsonl", operator.name);
             let read = |path: PathBuf| {
@@ -88,7 +103,7 @@ fn verify_outputs(spool: &Spool, folder: &Path) -> Result<(), Error> {
         }
         std::fs::remove_dir_all(&again).map_err(|error| Error::failed(again.display(), error))?;
     }
-    info!(target: "summary", "verify: the same bytes in two other orders of merging");
+    info!(target: "summary", "verify: the same bytes in two other orders, groupings and spill sizes");
     Ok(())
 }
 

@@ -18,7 +18,6 @@ const NOT_YET: &[&str] = &[
     "check",
     "alert",
     "run.incremental=true",
-    "run.memory",
     "run.mapper",
     "run.deploy_dir",
     "limits.memory",

@@ -14,9 +14,10 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::gate::Gate;
-use super::row::{InnerRow, compare, compare_values, order_value};
-use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
+use super::row::InnerRow;
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, key};
 use crate::entry::{Entry, Place};
+use crate::frame;
 use crate::measure::hash::Keyed;
 use crate::measure::{MeasurePartial, Measures, is_sound, plainer, to_owned, value_bytes};
 use crate::record::shown;
@@ -189,6 +190,40 @@ impl Aggregate {
             .add(&mut group.measures, entry, &entry.place, misfits);
         groups.insert(key.as_slice().into(), group);
     }
+
+    /// Commutative.
+    fn join(&self, held: &mut GroupPartial, group: GroupPartial) {
+        for (held, value) in held.values.iter_mut().zip(&group.values) {
+            plainer(held, value);
+        }
+        self.measures.merge(&mut held.measures, group.measures);
+    }
+
+    fn accepts_group(&self, group: &GroupPartial) -> bool {
+        group.values.len() == self.group.len()
+            && group.values.iter().all(is_sound)
+            && self.measures.accepts(&group.measures)
+    }
+
+    /// The group of a key. What is decoded is of this operator, and of this key.
+    fn join_groups(&self, key: &[u8], values: &[&[u8]]) -> Result<GroupPartial, Mismatch> {
+        let mut whole: Option<GroupPartial> = None;
+        let mut own_key = Vec::with_capacity(key.len());
+        for value in values {
+            let group: GroupPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            own_key.clear();
+            let group_values = group.values.iter();
+            group_values.for_each(|value| key::push(&mut own_key, value));
+            if own_key != key || !self.accepts_group(&group) {
+                return Err(Mismatch);
+            }
+            match &mut whole {
+                Some(whole) => self.join(whole, group),
+                None => whole = Some(group),
+            }
+        }
+        whole.ok_or(Mismatch)
+    }
 }
 
 impl Operator for Aggregate {
@@ -226,13 +261,7 @@ impl Operator for Aggregate {
         }
         for (key, group) in right.groups {
             match left.groups.entry(key) {
-                Slot::Occupied(mut slot) => {
-                    let held = slot.get_mut();
-                    for (held, value) in held.values.iter_mut().zip(&group.values) {
-                        plainer(held, value);
-                    }
-                    self.measures.merge(&mut held.measures, group.measures);
-                }
+                Slot::Occupied(mut slot) => self.join(slot.get_mut(), group),
                 Slot::Vacant(slot) => {
                     slot.insert(group);
                 }
@@ -243,11 +272,8 @@ impl Operator for Aggregate {
     }
 
     fn accepts(&self, partial: &AggregatePartial) -> bool {
-        partial.groups.values().all(|group| {
-            group.values.len() == self.group.len()
-                && group.values.iter().all(is_sound)
-                && self.measures.accepts(&group.measures)
-        })
+        let mut groups = partial.groups.values();
+        groups.all(|group| self.accepts_group(group))
     }
 
     fn places(&self, _partial: &AggregatePartial, _visit: &mut dyn FnMut(&Place)) {}
@@ -283,49 +309,66 @@ impl Operator for Aggregate {
         parts
     }
 
-    fn finish(&self, mut partial: AggregatePartial, _sources: &dyn Sources, rows: &mut dyn Rows) {
-        if self.group.is_empty() && partial.groups.is_empty() {
+    /// A record for each group.
+    fn take_records(&self, partial: &mut AggregatePartial, run: &mut Run) {
+        let mut groups: Vec<_> = std::mem::take(&mut partial.groups).into_iter().collect();
+        groups.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        for (key, group) in groups {
+            run.push(&key, &group);
+        }
+    }
+
+    fn take_last_records(&self, core: &mut AggregatePartial, run: &mut Run) {
+        if self.group.is_empty() && core.groups.is_empty() {
             // As SQL: without GROUP BY there is one row, also over nothing.
             let group = GroupPartial {
                 values: Box::new([]),
                 measures: self.measures.empty(),
             };
-            partial.groups.insert(Box::new([]), group);
+            core.groups.insert(Box::new([]), group);
         }
+        self.take_records(core, run);
+    }
+
+    fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        self.join_groups(key, values)
+            .map(|group| frame::to_bytes(&group))
+    }
+
+    fn finish_record(
+        &self,
+        key: &[u8],
+        values: &[&[u8]],
+        _sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
+        let group = self.join_groups(key, values)?;
         let misfits = Misfits::default();
-        let mut finished = Vec::new();
-        for group in partial.groups.into_values() {
-            let mut inner = group.values.into_vec();
-            inner.extend(self.measures.finish(group.measures));
-            let row = InnerRow(&inner);
-            if self
-                .having
-                .as_ref()
-                .is_some_and(|having| !having.holds(&row, &misfits))
-            {
-                continue;
+        let mut inner = group.values.into_vec();
+        inner.extend(self.measures.finish(group.measures));
+        let row = InnerRow(&inner);
+        let having = self.having.as_ref();
+        if having.is_none_or(|having| having.holds(&row, &misfits)) {
+            let mut key = SortKey::new();
+            for term in &self.order {
+                key.order(&term.expr.eval(&row, &misfits), term.descending);
             }
-            let eval = |expr: &Expr| expr.eval(&row, &misfits).into_owned();
-            let order: Vec<_> = self
-                .order
-                .iter()
-                .map(|term| order_value(eval(&term.expr)))
-                .collect();
-            let columns: Vec<_> = self
-                .columns
-                .iter()
-                .map(|column| shown(eval(&column.expr)))
-                .collect();
-            inner.truncate(self.group.len());
-            finished.push((order, inner, columns));
+            for value in &inner[..self.group.len()] {
+                key.group(value);
+            }
+            let columns = self.columns.iter();
+            let columns =
+                columns.map(|column| shown(column.expr.eval(&row, &misfits).into_owned()));
+            rows.push_keyed(key.into_bytes(), columns.collect());
         }
-        finished.sort_unstable_by(|left, right| {
-            compare(&self.order, &left.0, &right.0).then_with(|| compare_values(&left.1, &right.1))
-        });
-        finished.truncate(self.limit.unwrap_or(usize::MAX));
-        finished
-            .into_iter()
-            .for_each(|(_, _, columns)| rows.push(columns));
+        Ok(())
+    }
+
+    /// Every row is one of a record.
+    fn finish(&self, _core: AggregatePartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
+
+    fn limit(&self) -> Option<usize> {
+        self.limit
     }
 
     fn columns(&self) -> Vec<OutputColumn> {

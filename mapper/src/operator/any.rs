@@ -6,8 +6,8 @@ use jobspec::plan::{OperatorKind, OperatorPlan, Plan, SessionKey, SessionPlan};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Segment,
-    Select, SelectPartial, Sequence, SequencePartial, Session, SessionPartial, Sources,
+    Aggregate, AggregatePartial, Context, ContextPartial, Operator, OutputColumn, Rows, Run,
+    Segment, Select, SelectPartial, Sequence, SequencePartial, Session, SessionPartial, Sources,
 };
 use crate::entry::{Entry, Place};
 
@@ -80,7 +80,56 @@ macro_rules! operators {
                 }
             }
 
-            /// All rows, in the order that DESIGN's outputs give them.
+            /// Moves what is kept by key into a run; what is left is the core.
+            pub fn take_records(&self, partial: &mut AnyPartial, run: &mut Run) -> Result<(), Mismatch> {
+                match (self, partial) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => {
+                        operator.take_records(partial, run);
+                        Ok(())
+                    })*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            /// The same of the last core, which nothing more will join.
+            pub fn take_last_records(&self, core: &mut AnyPartial, run: &mut Run) -> Result<(), Mismatch> {
+                match (self, core) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(core)) => {
+                        operator.take_last_records(core, run);
+                        Ok(())
+                    })*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            /// Associative and commutative; a mismatch where a value is none of this operator's.
+            pub fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.join_values(key, values),)*
+                }
+            }
+
+            /// The rows of a key, whose values these are.
+            pub fn finish_record(
+                &self,
+                key: &[u8],
+                values: &[&[u8]],
+                sources: &dyn Sources,
+                rows: &mut dyn Rows,
+            ) -> Result<(), Mismatch> {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.finish_record(key, values, sources, rows),)*
+                }
+            }
+
+            /// How many rows there are at most.
+            pub fn limit(&self) -> Option<usize> {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.limit(),)*
+                }
+            }
+
+            /// The rows of the last core, before those of the records; all of them where nothing is kept by key.
             pub fn finish(
                 &self,
                 partial: AnyPartial,

@@ -12,16 +12,20 @@ mod key;
 #[cfg(test)]
 mod laws;
 mod row;
+mod run;
 mod select;
 mod sequence;
 mod session;
+mod sort_key;
 
 pub use self::aggregate::{Aggregate, AggregatePartial};
 pub use self::any::{AnyOperator, AnyPartial, Mismatch};
 pub use self::context::{Context, ContextPartial};
+pub use self::run::{RECORD_HEADER_BYTES, Run, append_record, record_lengths};
 pub use self::select::{Select, SelectPartial};
 pub use self::sequence::{Sequence, SequencePartial};
 pub use self::session::{Session, SessionPartial};
+pub use self::sort_key::{SortKey, last_place};
 
 use jobspec::value::OwnedValue;
 use serde::de::DeserializeOwned;
@@ -63,7 +67,37 @@ pub trait Operator: Sync {
     /// merging all of them gives it back. At least one.
     fn split(&self, partial: Self::Partial, most_bytes: usize) -> Vec<Self::Partial>;
 
-    /// All rows, in the order that DESIGN's outputs give them.
+    /// Moves what a partial keeps by key into a run, keys rising. What is left of it is its core: what has to meet in
+    /// memory. Core and records together are the partial; both may travel, wait and merge apart.
+    fn take_records(&self, _partial: &mut Self::Partial, _run: &mut Run) {}
+
+    /// The same of the one core that is left when all have met: nothing more will join it.
+    fn take_last_records(&self, core: &mut Self::Partial, run: &mut Run) {
+        self.take_records(core, run);
+    }
+
+    /// The one value that several values of a key are, as bytes. Associative and commutative, as `merge` is.
+    fn join_values(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        Err(Mismatch)
+    }
+
+    /// The rows of a key; `values` are all that it has. Called for one key after the other, keys rising.
+    fn finish_record(
+        &self,
+        _key: &[u8],
+        _values: &[&[u8]],
+        _sources: &dyn Sources,
+        _rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
+        Err(Mismatch)
+    }
+
+    /// How many rows there are at most. Rows that are pushed with a key are cut off there by whoever sorts them.
+    fn limit(&self) -> Option<usize> {
+        None
+    }
+
+    /// The rows of the last core, before those of the records; all of them where nothing is kept by key.
     fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);
 
     /// The columns of a row.
@@ -104,7 +138,12 @@ fn grouped<T>(items: impl Iterator<Item = (usize, T)>, most_bytes: usize) -> Vec
 
 /// Takes finished rows. Values stand in the order of the operator's `columns`.
 pub trait Rows {
+    /// The next row: these come in the order that DESIGN's outputs give them.
     fn push(&mut self, row: Vec<OwnedValue>);
+
+    /// A row in any order: rows are sorted by their keys (see `SortKey`), and those of one key stay as they came. An
+    /// operator pushes all its rows so, or none.
+    fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>);
 }
 
 /// The names behind places, and what of them did not come.

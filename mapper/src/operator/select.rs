@@ -2,17 +2,15 @@
 //!
 //! With a limit no more rows than that leave a segment: a row beyond the limit of a part is beyond that of the whole.
 
-use std::cmp::Ordering;
-
 use jobspec::expr::Misfits;
 use jobspec::plan::{Named, Order, SelectPlan, TimeRange};
 use jobspec::value::OwnedValue;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Gate;
-use super::row::{compare, order_value};
-use super::{Operator, OutputColumn, Rows, Sources, grouped};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, last_place};
 use crate::entry::{Entry, Place};
+use crate::frame::{self, Blob};
 use crate::measure::{is_sound, value_bytes};
 use crate::record::{EntryRecord, shown};
 
@@ -30,12 +28,15 @@ pub struct SelectPartial {
     rows: Vec<SelectRow>,
     sorted: usize,
     misfits: u64,
+    /// The key of a row that was not taken: room that is used again.
+    #[serde(skip)]
+    key: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct SelectRow {
-    place: Place,
-    order: Vec<OwnedValue>,
+    /// A `SortKey`: the terms of `order`, then the place. No two rows have the same.
+    key: Blob,
     body: Body,
 }
 
@@ -47,12 +48,11 @@ enum Body {
 
 impl SelectRow {
     fn bytes(&self) -> usize {
-        let order: usize = self.order.iter().map(value_bytes).sum();
         let body = match &self.body {
             Body::Columns(values) => values.iter().map(value_bytes).sum(),
             Body::Entry(record) => record.bytes(),
         };
-        size_of::<SelectRow>() + order + body
+        size_of::<SelectRow>() + self.key.0.len() + body
     }
 }
 
@@ -68,21 +68,13 @@ impl Select {
         }
     }
 
-    fn compare(&self, left: (&[OwnedValue], &Place), right: (&[OwnedValue], &Place)) -> Ordering {
-        compare(&self.order, left.0, right.0).then_with(|| left.1.cmp(right.1))
-    }
-
-    fn compare_rows(&self, left: &SelectRow, right: &SelectRow) -> Ordering {
-        self.compare((&left.order, &left.place), (&right.order, &right.place))
-    }
-
     /// Sorts, and forgets what is beyond the limit.
     fn settle(&self, partial: &mut SelectPartial) {
         if partial.sorted < partial.rows.len() {
             // Stable, as it is quick where the rows are runs already; no two of them are equal.
             partial
                 .rows
-                .sort_by(|left, right| self.compare_rows(left, right));
+                .sort_by(|left, right| left.key.0.cmp(&right.key.0));
         }
         partial.rows.truncate(self.limit.unwrap_or(usize::MAX));
         partial.sorted = partial.rows.len();
@@ -92,6 +84,17 @@ impl Select {
     fn bound<'a>(&self, partial: &'a SelectPartial) -> Option<&'a SelectRow> {
         let limit = self.limit.filter(|limit| *limit <= partial.sorted)?;
         partial.rows.get(limit.checked_sub(1)?)
+    }
+
+    fn accepts_row(&self, key: &[u8], body: &Body) -> bool {
+        let place = last_place(key);
+        match (body, &self.columns) {
+            (Body::Columns(values), Some(columns)) => {
+                place.is_some() && values.len() == columns.len() && values.iter().all(is_sound)
+            }
+            (Body::Entry(record), None) => place == Some(record.place) && record.is_sound(),
+            (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
+        }
     }
 }
 
@@ -105,15 +108,13 @@ impl Operator for Select {
     fn absorb(&self, partial: &mut SelectPartial, entry: &Entry<'_>) {
         let misfits = Misfits::default();
         if self.limit != Some(0) && self.gate.admits(entry, &misfits) {
-            let order: Vec<OwnedValue> = self
-                .order
-                .iter()
-                .map(|term| order_value(term.expr.eval(entry, &misfits)))
-                .collect();
-            let is_beyond = self.bound(partial).is_some_and(|bound| {
-                self.compare((&order, &entry.place), (&bound.order, &bound.place))
-                    .is_gt()
-            });
+            let mut key = SortKey::reuse(std::mem::take(&mut partial.key));
+            for term in &self.order {
+                key.order(&term.expr.eval(entry, &misfits), term.descending);
+            }
+            key.place(&entry.place);
+            let key = key.into_bytes();
+            let is_beyond = self.bound(partial).is_some_and(|bound| key > bound.key.0);
             let body = match &self.columns {
                 Some(columns) => Body::Columns(
                     columns
@@ -124,10 +125,11 @@ impl Operator for Select {
                 None if is_beyond => Body::Columns(Vec::new()),
                 None => Body::Entry(Box::new(EntryRecord::new(entry))),
             };
-            if !is_beyond {
+            if is_beyond {
+                partial.key = key;
+            } else {
                 partial.rows.push(SelectRow {
-                    place: entry.place,
-                    order,
+                    key: Blob(key),
                     body,
                 });
                 // Twice the limit, so that sorting is a small share of the work.
@@ -155,23 +157,16 @@ impl Operator for Select {
 
     fn accepts(&self, partial: &SelectPartial) -> bool {
         let sorted = partial.rows.get(..partial.sorted);
-        sorted.is_some_and(|rows| {
-            rows.is_sorted_by(|left, right| self.compare_rows(left, right).is_le())
-        }) && partial.rows.iter().all(|row| {
-            row.order.len() == self.order.len()
-                && row.order.iter().all(is_sound)
-                && match (&row.body, &self.columns) {
-                    (Body::Columns(values), Some(columns)) => {
-                        values.len() == columns.len() && values.iter().all(is_sound)
-                    }
-                    (Body::Entry(record), None) => record.place == row.place && record.is_sound(),
-                    (Body::Columns(_), None) | (Body::Entry(_), Some(_)) => false,
-                }
-        })
+        sorted.is_some_and(|rows| rows.is_sorted_by(|left, right| left.key.0 <= right.key.0))
+            && partial
+                .rows
+                .iter()
+                .all(|row| self.accepts_row(&row.key.0, &row.body))
     }
 
     fn places(&self, partial: &SelectPartial, visit: &mut dyn FnMut(&Place)) {
-        partial.rows.iter().for_each(|row| visit(&row.place));
+        let places = partial.rows.iter().filter_map(|row| last_place(&row.key.0));
+        places.for_each(|place| visit(&place));
     }
 
     fn bytes(&self, partial: &SelectPartial) -> usize {
@@ -186,7 +181,7 @@ impl Operator for Select {
             .map(|rows| SelectPartial {
                 sorted: rows.len(),
                 rows,
-                misfits: 0,
+                ..SelectPartial::default()
             });
         let mut parts: Vec<SelectPartial> = parts.collect();
         match parts.first_mut() {
@@ -199,14 +194,47 @@ impl Operator for Select {
         parts
     }
 
-    fn finish(&self, mut partial: SelectPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
-        self.settle(&mut partial);
-        for row in partial.rows {
-            rows.push(match row.body {
-                Body::Columns(values) => values.into_iter().map(shown).collect(),
-                Body::Entry(record) => record.to_values(sources),
-            });
+    /// A record for each row.
+    fn take_records(&self, partial: &mut SelectPartial, run: &mut Run) {
+        self.settle(partial);
+        // No two entries have one place, unless a host says so.
+        partial.rows.dedup_by(|right, left| right.key == left.key);
+        for row in std::mem::take(&mut partial.rows) {
+            run.push(&row.key.0, &row.body);
         }
+        partial.sorted = 0;
+    }
+
+    /// No two entries have one place: of what claims to be the same entry the least is taken.
+    fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        let least = values.iter().min().ok_or(Mismatch)?;
+        Ok(least.to_vec())
+    }
+
+    fn finish_record(
+        &self,
+        key: &[u8],
+        values: &[&[u8]],
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
+        let least = values.iter().min().ok_or(Mismatch)?;
+        let body: Body = frame::from_bytes(least).map_err(|_| Mismatch)?;
+        if !self.accepts_row(key, &body) {
+            return Err(Mismatch);
+        }
+        rows.push(match body {
+            Body::Columns(values) => values.into_iter().map(shown).collect(),
+            Body::Entry(record) => record.to_values(sources),
+        });
+        Ok(())
+    }
+
+    /// Every row is one of a record.
+    fn finish(&self, _core: SelectPartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
+
+    fn limit(&self) -> Option<usize> {
+        self.limit
     }
 
     fn columns(&self) -> Vec<OutputColumn> {

@@ -121,6 +121,9 @@ impl Summary {
                     "kind": report.kind,
                     "rows": report.rows,
                     "wrong_type": report.misfits,
+                    "runs": report.runs,
+                    "spilled_bytes": report.spilled_bytes,
+                    "spilled_runs": report.spilled_runs,
                     "figures": if complete { "complete" } else { figures_of_less(&plan.kind) },
                 })
             });

@@ -18,8 +18,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use self::open::Open;
 use self::piece::{Kept, Piece};
 use super::gate::Gate;
-use super::{Operator, OutputColumn, Rows, Segment, Sources, grouped};
+use super::{
+    Mismatch, Operator, OutputColumn, Rows, Run, Segment, SortKey, Sources, grouped, last_place,
+};
 use crate::entry::{Entry, Place};
+use crate::frame;
+use crate::record::EntryRecord;
 
 pub struct Context {
     gate: Gate,
@@ -114,40 +118,78 @@ impl Context {
         }
     }
 
-    /// A window, cut into rows of at most `max` entries.
-    fn rows<'a>(
-        &self,
-        window: &'a [Kept],
-        sources: &dyn Sources,
-    ) -> Vec<(&'a Kept, Vec<OwnedValue>)> {
-        let parts = window
-            .chunks(self.max)
-            .enumerate()
-            .filter_map(|(index, part)| {
-                let (first, last) = (part.first()?, part.last()?);
-                let source = sources.source(&first.record.place);
-                let time = |kept: &Kept| kept.record.time().map_or(Value::Null, Value::Time);
-                let entries = part.iter().map(|kept| {
-                    let mut object = kept.record.to_object(sources);
-                    object.push(("match".to_owned(), Value::Bool(kept.is_match)));
-                    Value::Object(object)
-                });
-                let row = vec![
-                    Value::owned_text(source.host.as_str()),
-                    Value::owned_text(source.log.as_str()),
-                    time(first),
-                    time(last),
-                    Value::Int(part.iter().filter(|kept| kept.is_match).count() as i128),
-                    Value::List(entries.collect()),
-                    if index > 0 {
-                        Value::Bool(true)
-                    } else {
-                        Value::Null
-                    },
-                ];
-                Some((first, row))
+    /// Records of windows, cut into rows of at most `max` entries: key and value of each row.
+    fn records(&self, window: Vec<Kept>, records: &mut Vec<(Vec<u8>, ContextRow)>) {
+        let mut entries = window.into_iter().peekable();
+        let mut continued = false;
+        while let Some(first) = entries.peek() {
+            let mut key = SortKey::new();
+            key.place(&first.record.place);
+            let entries = entries.by_ref().take(self.max).map(|kept| RowEntry {
+                is_match: kept.is_match,
+                record: kept.record,
             });
-        parts.collect()
+            let row = ContextRow {
+                continued,
+                entries: entries.collect(),
+            };
+            records.push((key.into_bytes(), row));
+            continued = true;
+        }
+    }
+
+    fn push_records(&self, windows: Vec<Vec<Kept>>, run: &mut Run) {
+        let mut records = Vec::new();
+        for window in windows {
+            self.records(window, &mut records);
+        }
+        records.sort_by(|left, right| left.0.cmp(&right.0));
+        // No two entries have one place, unless a host says so.
+        records.dedup_by(|right, left| right.0 == left.0);
+        for (key, row) in records {
+            run.push(&key, &row);
+        }
+    }
+}
+
+/// A row, as it travels.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ContextRow {
+    /// Not the first of its window.
+    continued: bool,
+    entries: Vec<RowEntry>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RowEntry {
+    is_match: bool,
+    record: EntryRecord,
+}
+
+impl ContextRow {
+    fn values(&self, sources: &dyn Sources) -> Option<Vec<OwnedValue>> {
+        let (first, last) = (self.entries.first()?, self.entries.last()?);
+        let source = sources.source(&first.record.place);
+        let time = |entry: &RowEntry| entry.record.time().map_or(Value::Null, Value::Time);
+        let entries = self.entries.iter().map(|entry| {
+            let mut object = entry.record.to_object(sources);
+            object.push(("match".to_owned(), Value::Bool(entry.is_match)));
+            Value::Object(object)
+        });
+        let matches = self.entries.iter().filter(|entry| entry.is_match).count();
+        Some(vec![
+            Value::owned_text(source.host.as_str()),
+            Value::owned_text(source.log.as_str()),
+            time(first),
+            time(last),
+            Value::Int(matches as i128),
+            Value::List(entries.collect()),
+            if self.continued {
+                Value::Bool(true)
+            } else {
+                Value::Null
+            },
+        ])
     }
 }
 
@@ -274,19 +316,46 @@ impl Operator for Context {
         parts
     }
 
-    fn finish(&self, mut partial: ContextPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
+    /// A record for each row of the windows that no neighbour can reach.
+    fn take_records(&self, partial: &mut ContextPartial, run: &mut Run) {
         partial.close();
-        let mut windows: Vec<&[Kept]> = partial.windows.iter().map(Vec::as_slice).collect();
-        for piece in partial.streams.values().flatten() {
-            windows.extend(piece.windows());
-        }
-        let mut finished: Vec<_> = windows
-            .into_iter()
-            .flat_map(|window| self.rows(window, sources))
-            .collect();
-        finished.sort_by_key(|(first, _)| first.record.place);
-        finished.into_iter().for_each(|(_, row)| rows.push(row));
+        self.push_records(std::mem::take(&mut partial.windows), run);
     }
+
+    fn take_last_records(&self, core: &mut ContextPartial, run: &mut Run) {
+        core.close();
+        let mut windows = std::mem::take(&mut core.windows);
+        let pieces = std::mem::take(&mut core.streams).into_values().flatten();
+        pieces.for_each(|piece| windows.extend(piece.into_windows()));
+        self.push_records(windows, run);
+    }
+
+    /// No two entries have one place: of what claims to begin with the same entry the least is taken.
+    fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        let least = values.iter().min().ok_or(Mismatch)?;
+        Ok(least.to_vec())
+    }
+
+    fn finish_record(
+        &self,
+        key: &[u8],
+        values: &[&[u8]],
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
+        let least = values.iter().min().ok_or(Mismatch)?;
+        let row: ContextRow = frame::from_bytes(least).map_err(|_| Mismatch)?;
+        let place = row.entries.first().map(|first| first.record.place);
+        let is_sound = row.entries.iter().all(|entry| entry.record.is_sound());
+        if place.is_none() || place != last_place(key) || !is_sound {
+            return Err(Mismatch);
+        }
+        rows.push(row.values(sources).ok_or(Mismatch)?);
+        Ok(())
+    }
+
+    /// Every row is one of a record.
+    fn finish(&self, _core: ContextPartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
 
     fn columns(&self) -> Vec<OutputColumn> {
         vec![

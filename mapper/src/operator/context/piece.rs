@@ -95,11 +95,22 @@ impl Piece {
     }
 
     /// The covered entries, window by window.
-    pub fn windows(&self) -> impl Iterator<Item = &[Kept]> {
-        let runs = self.kept.chunk_by(|left, right| {
-            left.is_covered == right.is_covered && left.ordinal + 1 == right.ordinal
-        });
-        runs.filter(|run| run[0].is_covered)
+    pub fn into_windows(self) -> Vec<Vec<Kept>> {
+        let mut windows: Vec<Vec<Kept>> = Vec::new();
+        let covered = self.kept.into_iter().filter(|kept| kept.is_covered);
+        for kept in covered {
+            match windows.last_mut() {
+                Some(window)
+                    if window
+                        .last()
+                        .is_some_and(|last| last.ordinal + 1 == kept.ordinal) =>
+                {
+                    window.push(kept);
+                }
+                _ => windows.push(vec![kept]),
+            }
+        }
+        windows
     }
 
     /// Joins the run that comes next.
