@@ -43,7 +43,7 @@ pub static SEQUENCE: TableShape = table(&[
         "steps",
         Shape::List {
             of: &Shape::Table(&STEP),
-            most: 64,
+            most: 63,
         },
         "the steps, in order",
     )
