@@ -5,8 +5,14 @@ use std::path::Path;
 
 use crate::harness::{Folder, logstitch, names, root, rows};
 
-/// Bytes of a plain file to a segment: whole, a few lines, less than a line.
-const SEGMENTS: [&str; 3] = ["1000000000", "3000", "64"];
+/// Bytes of a plain file to a segment: whole, a few lines, less than a line. And the reducer's budget: its own, one that
+/// a case may exceed, one that it does.
+const ROUNDS: [(&str, &str); 4] = [
+    ("1000000000", "1GiB"),
+    ("3000", "64KiB"),
+    ("64", "1GiB"),
+    ("3000", "1KiB"),
+];
 
 #[test]
 fn every_job_gives_its_rows_however_it_is_cut() {
@@ -15,7 +21,7 @@ fn every_job_gives_its_rows_however_it_is_cut() {
     for name in names(&jobs) {
         let case = jobs.join(&name);
         let expected = case.join("expected");
-        for (round, segments) in SEGMENTS.iter().enumerate() {
+        for (round, (segments, memory)) in ROUNDS.iter().enumerate() {
             let folder = Folder::new(&name);
             let out = folder.path().join("out");
             let job = case.join("job.toml");
@@ -26,7 +32,13 @@ fn every_job_gives_its_rows_however_it_is_cut() {
                 Path::new("--out"),
                 &out,
             ]);
-            run.env("LOGSTITCH_SEGMENT_BYTES", segments).ends_with(0);
+            run.args(["--set", &format!("run.memory={memory}")])
+                .env("LOGSTITCH_SEGMENT_BYTES", segments)
+                .ends_with(0);
+            assert!(
+                !names(&out).iter().any(|name| name.contains("spill")),
+                "{name}: nothing of a spill stays"
+            );
             let rows = rows(&out);
             assert!(!rows.is_empty(), "{name}: no operator wrote rows");
             if bless && round == 0 {
@@ -45,7 +57,9 @@ fn every_job_gives_its_rows_however_it_is_cut() {
             assert_eq!(files(&rows), files(&wanted), "{name}");
             for ((file, text), (_, wanted)) in rows.iter().zip(&wanted) {
                 same(
-                    &format!("{name}/{file} in segments of {segments} bytes"),
+                    &format!(
+                        "{name}/{file} in segments of {segments} bytes and {memory} of memory"
+                    ),
                     text,
                     wanted,
                 );

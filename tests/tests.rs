@@ -3,5 +3,6 @@
 mod cli;
 mod harness;
 mod jobs;
+mod memory;
 mod schema;
 mod tidy;

@@ -16,5 +16,7 @@ mod merge;
 mod row_bytes;
 mod rows;
 mod spill;
+#[cfg(test)]
+mod testing;
 
 pub use error::Error;

@@ -1,1 +1,87 @@
-//! Tests.
+//! Rows sorted with any budget and limit are those of a sort in memory.
+
+use jobspec::value::Value;
+use mapper::operator::{OutputColumn, SortKey};
+
+use super::*;
+use crate::testing::{Folder, Random};
+
+#[derive(Default)]
+struct Collected(Vec<Vec<OwnedValue>>);
+
+impl RowSink for Collected {
+    fn begin(&mut self, _operator: &str, _columns: &[OutputColumn]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn row(&mut self, row: Vec<OwnedValue>) -> Result<(), Error> {
+        self.0.push(row);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_are_sorted_whatever_the_budget_and_the_limit() {
+    let folder = Folder::new("rows");
+    let mut spilled = 0;
+    for seed in 1..=120 {
+        let mut random = Random::new(seed);
+        let memory_bytes = random.pick(&[0, 2_000, 50_000, 1 << 30]);
+        let limit = random.pick(&[None, Some(0), Some(1), Some(7), Some(100)]);
+        let keys = random.pick(&[1, 5, 1000]);
+        let count = random.below(800);
+        let rows: Vec<Vec<OwnedValue>> = (0..count)
+            .map(|ordinal| {
+                let key = match random.below(4) {
+                    0 => Value::Int(random.below(keys) as i128),
+                    1 => Value::owned_text(random.below(keys).to_string()),
+                    2 => Value::owned_text(random.bytes(20)),
+                    _ => Value::Null,
+                };
+                let list = Value::List(vec![key.clone()]);
+                vec![key, Value::Int(ordinal as i128), list]
+            })
+            .collect();
+        let descending = random.below(2) == 0;
+        let key = |row: &[OwnedValue]| {
+            let mut key = SortKey::new();
+            key.order(&row[0], descending);
+            key.into_bytes()
+        };
+        let mut expected = rows.clone();
+        expected.sort_by_key(|row| key(row));
+        expected.truncate(limit.unwrap_or(usize::MAX));
+
+        let mut spill = Spill::new(folder.path().join(format!("{seed}")), memory_bytes);
+        let mut sink = Collected::default();
+        let mut finished = Finished::new(&mut sink, limit, memory_bytes, &mut spill);
+        for row in rows {
+            finished.push_keyed(key(&row), row);
+        }
+        let count = finished.end().unwrap();
+        spilled += spill.runs();
+        assert_eq!(count, sink.0.len() as u64);
+        assert_eq!(sink.0, expected, "seed {seed}");
+    }
+    assert!(spilled > 1000, "{spilled}");
+}
+
+#[test]
+fn rows_in_order_go_straight_on() {
+    let folder = Folder::new("rows-in-order");
+    let mut spill = Spill::new(folder.path().join("file"), 0);
+    let mut sink = Collected::default();
+    let mut finished = Finished::new(&mut sink, Some(2), 0, &mut spill);
+    for number in [3, 1, 2] {
+        assert_eq!(finished.is_full(), number == 2);
+        finished.push(vec![Value::Int(number)]);
+    }
+    assert!(finished.is_full());
+    assert_eq!(finished.end().unwrap(), 2);
+    assert_eq!(sink.0, [[Value::Int(3)], [Value::Int(1)]]);
+    assert_eq!(spill.bytes(), 0);
+}

@@ -1,0 +1,86 @@
+//! More keys than fit into the reducer's budget: it says what went to disk, and the rows are the same bytes.
+
+use std::fmt::Write;
+
+use crate::harness::{Folder, logstitch};
+
+const KEYS: u64 = 200_000;
+
+#[test]
+fn more_groups_than_fit_into_memory_are_the_same_rows() {
+    let folder = Folder::new("memory");
+    for part in 0..2 {
+        let mut log = String::new();
+        for number in 0..KEYS {
+            // Every id in both files, in another order.
+            let id = number * 7919 % KEYS;
+            let took = number % 1000 + part;
+            writeln!(log, "{{\"id\":\"id-{id}\",\"took\":{took}}}").unwrap();
+        }
+        folder.write(&format!("logs/{part}.log"), log);
+    }
+    let job = folder.write(
+        "job.toml",
+        r#"
+[job]
+name = "memory"
+[hosts.here]
+local = ["here"]
+[logs.app]
+hosts = ["here"]
+paths = ["logs/*.log"]
+format = "json"
+[aggregate.by_id]
+logs = ["app"]
+group = { id = "id" }
+select = { entries = "count(*)", slowest = "max(took)" }
+[aggregate.slowest]
+logs = ["app"]
+group = { id = "id" }
+select = { slowest = "max(took)", all = "sum(took)" }
+order = "slowest DESC"
+limit = 1000
+[select.entries]
+logs = ["app"]
+where = "took > 900"
+columns = ["id"]
+order = "id"
+"#,
+    );
+    let run = |name: &str, memory: &str| {
+        let out = folder.path().join(name);
+        logstitch(["run"])
+            .arg(&job)
+            .args(["--set", &format!("run.memory={memory}"), "--out"])
+            .arg(&out)
+            .env("LOGSTITCH_SEGMENT_BYTES", "300000")
+            .ends_with(0);
+        let summary = folder.read(&format!("{name}/summary.json"));
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+        let figures = |key: &str| -> Vec<u64> {
+            let operators = summary["operators"].as_array().unwrap().iter();
+            operators
+                .map(|operator| operator[key].as_u64().unwrap())
+                .collect()
+        };
+        (
+            figures("rows"),
+            figures("spilled_runs"),
+            figures("spilled_bytes"),
+        )
+    };
+    let (rows, runs, bytes) = run("unbounded", "1GiB");
+    assert_eq!(rows, [KEYS, 1000, 2 * (KEYS / 1000 * 99) + KEYS / 1000]);
+    assert_eq!((runs, bytes), (vec![0; 3], vec![0; 3]));
+    let (bounded, runs, bytes) = run("bounded", "1MiB");
+    assert_eq!(bounded, rows);
+    assert!(
+        runs[0] > 10,
+        "rows of {KEYS} groups were sorted on disk: {runs:?}"
+    );
+    assert!(bytes[0] > 1 << 20, "{bytes:?}");
+    for name in ["by_id", "slowest", "entries"] {
+        let read = |run: &str| folder.read(&format!("{run}/{name}.jsonl"));
+        assert!(read("unbounded") == read("bounded"), "{name} differs");
+    }
+}
