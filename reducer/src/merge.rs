@@ -13,6 +13,9 @@ use crate::spill::{Cursor, Run, Spill};
 /// Makes one value of several of a key.
 pub type Join<'a> = dyn Fn(&[u8], &[&[u8]]) -> Result<Vec<u8>, Mismatch> + 'a;
 
+/// Takes a key and its values.
+pub type Visit<'a> = dyn FnMut(&[u8], &[&[u8]]) -> Result<ControlFlow<()>, Fault> + 'a;
+
 /// What stops a merge.
 #[derive(Debug)]
 pub enum Fault {
@@ -81,10 +84,7 @@ pub fn narrow(
 }
 
 /// Calls for every key, rising, with its values in all runs, until that says to break.
-pub fn each_key(
-    runs: Vec<Run>,
-    visit: &mut dyn FnMut(&[u8], &[&[u8]]) -> Result<ControlFlow<()>, Fault>,
-) -> Result<(), Error> {
+pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
     let mut heap = Heap::new(runs)?;
     let mut equal: Vec<usize> = Vec::new();
     while let Some(first) = heap.order.first().copied() {

@@ -98,14 +98,14 @@ pub fn reduce(
         })?;
         sink.begin(&plan.name, &operator.columns())?;
         let mut rows = Finished::new(sink, operator.limit(), memory_bytes, &mut spill);
-        operator.finish(core, &names, &mut rows).map_err(mismatch)?;
         each_key(runs, &mut |key, values| {
-            operator.finish_record(key, values, &names, &mut rows)?;
+            operator.finish_record(&core, key, values, &names, &mut rows)?;
             Ok(match rows.is_full() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             })
         })?;
+        operator.finish(core, &names, &mut rows).map_err(mismatch)?;
         let rows = rows.end()?;
         sink.end()?;
         reports.push(OperatorReport {

@@ -337,6 +337,7 @@ impl Operator for Aggregate {
 
     fn finish_record(
         &self,
+        _core: &AggregatePartial,
         key: &[u8],
         values: &[&[u8]],
         _sources: &dyn Sources,

@@ -109,16 +109,20 @@ macro_rules! operators {
                 }
             }
 
-            /// The rows of a key, whose values these are.
+            /// The rows of a key, whose values these are; `core` is the last one.
             pub fn finish_record(
                 &self,
+                core: &AnyPartial,
                 key: &[u8],
                 values: &[&[u8]],
                 sources: &dyn Sources,
                 rows: &mut dyn Rows,
             ) -> Result<(), Mismatch> {
-                match self {
-                    $(AnyOperator::$kind(operator) => operator.finish_record(key, values, sources, rows),)*
+                match (self, core) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(core)) => {
+                        operator.finish_record(core, key, values, sources, rows)
+                    })*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
                 }
             }
 
@@ -129,7 +133,7 @@ macro_rules! operators {
                 }
             }
 
-            /// The rows of the last core, before those of the records; all of them where nothing is kept by key.
+            /// The rows of the last core; all of them where nothing is kept by key.
             pub fn finish(
                 &self,
                 partial: AnyPartial,

@@ -84,6 +84,7 @@ pub trait Operator: Sync {
     /// The rows of a key; `values` are all that it has. Called for one key after the other, keys rising.
     fn finish_record(
         &self,
+        _core: &Self::Partial,
         _key: &[u8],
         _values: &[&[u8]],
         _sources: &dyn Sources,
@@ -97,7 +98,7 @@ pub trait Operator: Sync {
         None
     }
 
-    /// The rows of the last core, before those of the records; all of them where nothing is kept by key.
+    /// The rows of the last core; all of them where nothing is kept by key.
     fn finish(&self, partial: Self::Partial, sources: &dyn Sources, rows: &mut dyn Rows);
 
     /// The columns of a row.
@@ -142,7 +143,7 @@ pub trait Rows {
     fn push(&mut self, row: Vec<OwnedValue>);
 
     /// A row in any order: rows are sorted by their keys (see `SortKey`), and those of one key stay as they came. An
-    /// operator pushes all its rows so, or none.
+    /// operator pushes all its rows so, or none, and makes all keys of the same parts.
     fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>);
 }
 

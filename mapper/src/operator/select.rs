@@ -213,6 +213,7 @@ impl Operator for Select {
 
     fn finish_record(
         &self,
+        _core: &SelectPartial,
         key: &[u8],
         values: &[&[u8]],
         sources: &dyn Sources,

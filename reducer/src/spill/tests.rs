@@ -3,8 +3,10 @@
 use super::*;
 use crate::testing::{Folder, Random};
 
-fn records(random: &mut Random, count: usize, longest: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut records: Vec<(Vec<u8>, Vec<u8>)> = (0..count)
+type Record = (Vec<u8>, Vec<u8>);
+
+fn records(random: &mut Random, count: usize, longest: usize) -> Vec<Record> {
+    let mut records: Vec<Record> = (0..count)
         .map(|_| (random.bytes(12), random.bytes(longest)))
         .collect();
     records.sort();
@@ -12,7 +14,7 @@ fn records(random: &mut Random, count: usize, longest: usize) -> Vec<(Vec<u8>, V
     records
 }
 
-fn spilled(spill: &mut Spill, records: &[(Vec<u8>, Vec<u8>)]) -> Run {
+fn spilled(spill: &mut Spill, records: &[Record]) -> Run {
     let mut writer = spill.begin().unwrap();
     for (key, value) in records {
         writer.push(key, value).unwrap();
@@ -20,7 +22,7 @@ fn spilled(spill: &mut Spill, records: &[(Vec<u8>, Vec<u8>)]) -> Run {
     writer.end().unwrap()
 }
 
-fn read(run: Run) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn read(run: Run) -> Result<Vec<Record>, Error> {
     let mut cursor = Cursor::new(run);
     let mut records = Vec::new();
     while cursor.advance()? {

@@ -338,6 +338,7 @@ impl Operator for Context {
 
     fn finish_record(
         &self,
+        _core: &ContextPartial,
         key: &[u8],
         values: &[&[u8]],
         sources: &dyn Sources,

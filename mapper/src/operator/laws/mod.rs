@@ -401,8 +401,6 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
     take(run);
 
     let mut lines = Lines(operator.columns(), Vec::new());
-    let finished = operator.finish(whole, &corpus.sources, &mut lines);
-    finished.expect("a partial of this operator");
     for (key, mut values) in records {
         if values.len() > 2 {
             let rest: Vec<&[u8]> = values[1..].iter().map(Vec::as_slice).collect();
@@ -413,8 +411,10 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
             values.splice(1.., [joined]);
         }
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-        let _ = operator.finish_record(&key, &values, &corpus.sources, &mut lines);
+        let _ = operator.finish_record(&whole, &key, &values, &corpus.sources, &mut lines);
     }
+    let finished = operator.finish(whole, &corpus.sources, &mut lines);
+    finished.expect("a partial of this operator");
     let Lines(_, mut rows) = lines;
     // Stable: what has no key came in order.
     rows.sort_by(|left, right| left.0.cmp(&right.0));

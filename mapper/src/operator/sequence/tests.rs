@@ -130,6 +130,10 @@ impl Rows for Kept {
     fn push(&mut self, row: Vec<OwnedValue>) {
         self.0.push(row);
     }
+
+    fn push_keyed(&mut self, _key: Vec<u8>, row: Vec<OwnedValue>) {
+        self.push(row);
+    }
 }
 
 fn rows(operator: &Sequence, partial: SequencePartial, sources: &dyn Sources) -> Kept {
