@@ -22,8 +22,9 @@ use self::compact::Compact;
 use self::fragment::{Edge, Fragment};
 use super::gate::Gate;
 use super::row::InnerRow;
-use super::{Operator, OutputColumn, Rows, Sources, grouped, key};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, key};
 use crate::entry::{Entry, Place};
+use crate::frame;
 use crate::measure::hash::Keyed;
 use crate::measure::{Measures, is_sound, plainer, to_owned, value_bytes};
 use crate::record::{EntryRecord, shown};
@@ -274,6 +275,79 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Commutative.
+    fn merge_key(&self, held: &mut KeyPartial, other: KeyPartial) {
+        self.add_key(held, other);
+        self.settle_key(held);
+    }
+
+    /// Puts the sessions of both together; to be settled when all have come.
+    fn add_key(&self, held: &mut KeyPartial, other: KeyPartial) {
+        for (held, value) in held.values.iter_mut().zip(&other.values) {
+            plainer(held, value);
+        }
+        match (&mut held.sessions, other.sessions) {
+            (Sessions::Fragments(held), Sessions::Fragments(more)) => held.extend(more),
+            (Sessions::Entries(held), Sessions::Entries(more)) => held.extend(more),
+            (Sessions::Fragments(_), Sessions::Entries(_))
+            | (Sessions::Entries(_), Sessions::Fragments(_)) => {
+                debug_assert!(false, "accepts has let through the partial of another plan");
+            }
+        }
+    }
+
+    fn settle_key(&self, held: &mut KeyPartial) {
+        if let Sessions::Fragments(fragments) = &mut held.sessions {
+            *fragments = self.joined(std::mem::take(fragments));
+        }
+    }
+
+    fn accepts_key(&self, held: &KeyPartial) -> bool {
+        held.values.len() == self.key.len()
+            && held.values.iter().all(is_sound)
+            && match &held.sessions {
+                Sessions::Fragments(fragments) => {
+                    !self.is_cut_by_predicates()
+                        && fragments.iter().all(|fragment| {
+                            self.measures.accepts(&fragment.measures)
+                                && fragment.timeline.is_sound(self.timeline)
+                                && fragment.first.place <= fragment.last.place
+                        })
+                        && fragments
+                            .windows(2)
+                            .all(|pair| !self.is_near(pair[0].end_ns(), pair[1].start_ns()))
+                }
+                Sessions::Entries(entries) => {
+                    self.is_cut_by_predicates()
+                        && entries.iter().all(|entry| self.accepts_compact(entry))
+                }
+            }
+    }
+
+    /// The partial of a key. What is decoded is of this operator, and of this key.
+    fn join_keys(&self, key: &[u8], values: &[&[u8]]) -> Result<KeyPartial, Mismatch> {
+        let mut whole: Option<KeyPartial> = None;
+        let mut own_key = Vec::with_capacity(key.len());
+        for value in values {
+            let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            own_key.clear();
+            let parts = held.values.iter();
+            parts.for_each(|part| key::push(&mut own_key, part));
+            if own_key != key || !self.accepts_key(&held) {
+                return Err(Mismatch);
+            }
+            match &mut whole {
+                Some(whole) => self.add_key(whole, held),
+                None => whole = Some(held),
+            }
+        }
+        let mut whole = whole.ok_or(Mismatch)?;
+        self.settle_key(&mut whole);
+        Ok(whole)
+    }
+}
+
 fn edge_of(entry: &Entry<'_>) -> Edge {
     Edge {
         place: entry.place,
@@ -332,26 +406,7 @@ impl Operator for Session {
                 Slot::Vacant(slot) => {
                     slot.insert(partial);
                 }
-                Slot::Occupied(mut slot) => {
-                    let held = slot.get_mut();
-                    for (held, value) in held.values.iter_mut().zip(&partial.values) {
-                        plainer(held, value);
-                    }
-                    match (&mut held.sessions, partial.sessions) {
-                        (Sessions::Fragments(held), Sessions::Fragments(more)) => {
-                            held.extend(more);
-                            *held = self.joined(std::mem::take(held));
-                        }
-                        (Sessions::Entries(held), Sessions::Entries(more)) => held.extend(more),
-                        (Sessions::Fragments(_), Sessions::Entries(_))
-                        | (Sessions::Entries(_), Sessions::Fragments(_)) => {
-                            debug_assert!(
-                                false,
-                                "accepts has let through the partial of another plan"
-                            );
-                        }
-                    }
-                }
+                Slot::Occupied(mut slot) => self.merge_key(slot.get_mut(), partial),
             }
         }
         left.misfits = left.misfits.saturating_add(right.misfits);
@@ -359,27 +414,7 @@ impl Operator for Session {
     }
 
     fn accepts(&self, partial: &SessionPartial) -> bool {
-        partial.keys.values().all(|held| {
-            held.values.len() == self.key.len()
-                && held.values.iter().all(is_sound)
-                && match &held.sessions {
-                    Sessions::Fragments(fragments) => {
-                        !self.is_cut_by_predicates()
-                            && fragments.iter().all(|fragment| {
-                                self.measures.accepts(&fragment.measures)
-                                    && fragment.timeline.is_sound(self.timeline)
-                                    && fragment.first.place <= fragment.last.place
-                            })
-                            && fragments
-                                .windows(2)
-                                .all(|pair| !self.is_near(pair[0].end_ns(), pair[1].start_ns()))
-                    }
-                    Sessions::Entries(entries) => {
-                        self.is_cut_by_predicates()
-                            && entries.iter().all(|entry| self.accepts_compact(entry))
-                    }
-                }
-        })
+        partial.keys.values().all(|held| self.accepts_key(held))
     }
 
     fn places(&self, partial: &SessionPartial, visit: &mut dyn FnMut(&Place)) {
@@ -424,24 +459,47 @@ impl Operator for Session {
         parts
     }
 
-    fn finish(&self, partial: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
+    /// A record for each key.
+    fn take_records(&self, partial: &mut SessionPartial, run: &mut Run) {
+        let mut keys: Vec<_> = std::mem::take(&mut partial.keys).into_iter().collect();
+        keys.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        for (key, held) in keys {
+            run.push(&key, &held);
+        }
+    }
+
+    fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        self.join_keys(key, values)
+            .map(|held| frame::to_bytes(&held))
+    }
+
+    fn finish_record(
+        &self,
+        _core: &SessionPartial,
+        key: &[u8],
+        values: &[&[u8]],
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
         let misfits = Misfits::default();
-        let mut finished: Vec<(Place, Vec<OwnedValue>)> = Vec::new();
-        for held in partial.keys.into_values() {
-            let fragments = match held.sessions {
-                Sessions::Fragments(fragments) => fragments,
-                Sessions::Entries(entries) => self.cut(entries),
-            };
-            for fragment in fragments {
-                let place = fragment.first.place;
-                let rows = self.rows(&held.values, fragment, &misfits, sources);
-                finished.extend(rows.into_iter().map(|row| (place, row)));
+        let held = self.join_keys(key, values)?;
+        let fragments = match held.sessions {
+            Sessions::Fragments(fragments) => fragments,
+            Sessions::Entries(entries) => self.cut(entries),
+        };
+        for fragment in fragments {
+            let mut key = SortKey::new();
+            key.place(&fragment.first.place);
+            let key = key.into_bytes();
+            for row in self.rows(&held.values, fragment, &misfits, sources) {
+                rows.push_keyed(key.clone(), row);
             }
         }
-        // Stable: the rows of one session stay in order.
-        finished.sort_by_key(|(place, _)| *place);
-        finished.into_iter().for_each(|(_, row)| rows.push(row));
+        Ok(())
     }
+
+    /// Every row is one of a record.
+    fn finish(&self, _core: SessionPartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
 
     fn columns(&self) -> Vec<OutputColumn> {
         let before = [
