@@ -23,8 +23,9 @@ use self::certainty::Certainty;
 use self::partial::{Candidate, KeyPartial, push_part};
 use self::shape::{Bits, Shape, UNTIL};
 use self::track::{Match, Taken, Track};
-use super::{Operator, OutputColumn, Rows, Sources};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources};
 use crate::entry::{Entry, Place};
+use crate::frame;
 use crate::measure::is_sound;
 use crate::record::EntryRecord;
 
@@ -99,6 +100,46 @@ impl Sequence {
             key.extend_from_slice(&place.stream.to_be_bytes());
             key.extend_from_slice(&place.file.to_be_bytes());
         }
+    }
+
+    fn accepts_key(&self, held: &KeyPartial) -> bool {
+        let is_of_plan = |candidate: &Candidate| {
+            let record = candidate.record.as_ref();
+            candidate.bits & !self.known == 0
+                && (candidate.bits & self.shown != 0) == record.is_some()
+                && record.is_none_or(|record| record.place == candidate.place && record.is_sound())
+        };
+        held.values.len() == self.names.len()
+            && held.values.iter().all(is_sound)
+            && held.is_settled()
+            && held.candidates.iter().all(is_of_plan)
+    }
+
+    /// The partial of a key. What is decoded is of this operator, and of this key.
+    fn join_keys(&self, key: &[u8], values: &[&[u8]]) -> Result<KeyPartial, Mismatch> {
+        let mut whole: Option<KeyPartial> = None;
+        let mut own_key = Vec::with_capacity(key.len());
+        for value in values {
+            let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            let first = held.candidates.first().ok_or(Mismatch)?;
+            own_key.clear();
+            let parts = held.values.iter();
+            parts.for_each(|part| push_part(&mut own_key, part));
+            self.push_scope(&mut own_key, &first.place);
+            if own_key != key || !self.accepts_key(&held) {
+                return Err(Mismatch);
+            }
+            match &mut whole {
+                Some(whole) => whole.merge_key(held),
+                None => whole = Some(held),
+            }
+        }
+        whole.ok_or(Mismatch)
+    }
+
+    fn certainty<'a>(&'a self, core: &SequencePartial, sources: &'a dyn Sources) -> Certainty<'a> {
+        let scope = (self.scope, self.logs.as_slice());
+        Certainty::new(&self.shape, self.range, core.extent, scope, sources)
     }
 
     /// The rows of one key, in order, each with the place of its first entry.
@@ -248,18 +289,7 @@ impl Operator for Sequence {
     }
 
     fn accepts(&self, partial: &SequencePartial) -> bool {
-        let is_of_plan = |candidate: &Candidate| {
-            let record = candidate.record.as_ref();
-            candidate.bits & !self.known == 0
-                && (candidate.bits & self.shown != 0) == record.is_some()
-                && record.is_none_or(|record| record.place == candidate.place && record.is_sound())
-        };
-        partial.keys.values().all(|key| {
-            key.values.len() == self.names.len()
-                && key.values.iter().all(is_sound)
-                && key.is_settled()
-                && key.candidates.iter().all(is_of_plan)
-        })
+        partial.keys.values().all(|held| self.accepts_key(held))
     }
 
     fn places(&self, partial: &SequencePartial, visit: &mut dyn FnMut(&Place)) {
@@ -279,14 +309,40 @@ impl Operator for Sequence {
         partial.split(most_bytes)
     }
 
+    /// A record for each key.
+    fn take_records(&self, partial: &mut SequencePartial, run: &mut Run) {
+        for (key, mut held) in std::mem::take(&mut partial.keys) {
+            held.settle();
+            run.push(&key, &held);
+        }
+    }
+
+    fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        let mut held = self.join_keys(key, values)?;
+        held.settle();
+        Ok(frame::to_bytes(&held))
+    }
+
+    fn finish_record(
+        &self,
+        core: &SequencePartial,
+        key: &[u8],
+        values: &[&[u8]],
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch> {
+        let held = self.join_keys(key, values)?;
+        let certainty = self.certainty(core, sources);
+        self.finish_key(held, &certainty, sources, &mut |place, row| {
+            let mut key = SortKey::new();
+            key.place(&place);
+            rows.push_keyed(key.into_bytes(), row);
+        });
+        Ok(())
+    }
+
     fn finish(&self, partial: SequencePartial, sources: &dyn Sources, rows: &mut dyn Rows) {
-        let certainty = Certainty::new(
-            &self.shape,
-            self.range,
-            partial.extent,
-            (self.scope, &self.logs),
-            sources,
-        );
+        let certainty = self.certainty(&partial, sources);
         let mut finished = Vec::new();
         for key in partial.keys.into_values() {
             self.finish_key(key, &certainty, sources, &mut |place, row| {

@@ -26,7 +26,7 @@ pub struct SequencePartial {
 }
 
 /// What is known of one key.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeyPartial {
     /// The key's parts, of values with one text the plainer.
     pub values: Box<[OwnedValue]>,
