@@ -97,13 +97,13 @@ impl Format for Marks {
 
 /// What is compared of an entry.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
-    pub(super) file: u32,
-    pub(super) offset: u64,
-    pub(super) line: u64,
-    pub(super) time: Option<i64>,
-    pub(super) valid: bool,
-    pub(super) raw: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
+    pub(crate) time: Option<i64>,
+    pub(crate) valid: bool,
+    pub(crate) raw: Vec<u8>,
 }
 
 /// A folder that goes when the test does.
@@ -123,7 +123,7 @@ impl Folder {
         &self.0
     }
 
-    pub(super) fn stream(&self, files: &[Vec<u8>], packing: &[u8]) -> Stream {
+    pub(crate) fn stream(&self, files: &[Vec<u8>], packing: &[u8]) -> Stream {
         let described = files.iter().enumerate().map(|(index, text)| {
             let path = self.0.join(format!("{index}.log"));
             let kind = packing[index % packing.len()];
@@ -195,7 +195,7 @@ pub(crate) fn pack(text: &[u8], kind: u8) -> Vec<u8> {
     }
 }
 
-pub(super) fn context<'a>(format: &'a dyn Format, wanted: &'a Wanted) -> ReadContext<'a> {
+pub(crate) fn context<'a>(format: &'a dyn Format, wanted: &'a Wanted) -> ReadContext<'a> {
     ReadContext {
         host: "web1",
         log: "app",
@@ -214,7 +214,7 @@ pub(super) fn context<'a>(format: &'a dyn Format, wanted: &'a Wanted) -> ReadCon
     }
 }
 
-pub(super) fn read_all(
+pub(crate) fn read_all(
     stream: &Stream,
     cuts: &[Cut],
     context: &ReadContext<'_>,
