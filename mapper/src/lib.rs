@@ -1,7 +1,7 @@
 //! Logs in, partial states out: all that happens on one host.
 //!
 //! In reading order: `entry` is one log event; `open` and `stream` find the bytes, `segment` cuts them between
-//! entries, `format` and `time` read them; an `operator` absorbs entries into a partial; `scan` does so for all
+//! entries, `prune` leaves out what the time range cannot touch, `format` and `time` read them; an `operator` absorbs entries into a partial; `scan` does so for all
 //! segments at once; `serve` speaks to the runner in frames.
 
 pub mod entry;
@@ -11,6 +11,7 @@ pub mod measure;
 pub mod message;
 pub mod open;
 pub mod operator;
+pub mod prune;
 pub mod record;
 pub mod scan;
 pub mod segment;

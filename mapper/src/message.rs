@@ -4,6 +4,7 @@ use jobspec::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{self, Blob, FrameError, Message};
+use crate::prune::Pruned;
 use crate::segment::Cut;
 use crate::stream::Stream;
 use crate::tally::Finding;
@@ -69,6 +70,8 @@ pub struct PlannedStream {
     pub format: String,
     pub why: String,
     pub cuts: Vec<Cut>,
+    /// What the time range cannot touch: no cut is of it.
+    pub pruned: Vec<Pruned>,
 }
 
 /// Neighbouring segments of one stream, `first` up to but not including `end`.

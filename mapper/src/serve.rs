@@ -20,6 +20,7 @@ use crate::message::{
     BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, Usage,
 };
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
+use crate::prune::{self, Span};
 use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
 use crate::stream::{self, Stream};
@@ -305,10 +306,36 @@ fn find(start: &Start) -> Result<Manifest, Error> {
         manifest
             .findings
             .extend(findings.into_iter().map(|finding| (stream.log, finding)));
+        let cuts = segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes);
+        let (cuts, pruned) = match Span::of(plan, stream.log) {
+            Some(span) => prune::prune(
+                &stream,
+                cuts,
+                &span,
+                &ReadContext {
+                    host: &start.host,
+                    log: &log.name,
+                    host_index: start.host_index,
+                    log_index: stream.log,
+                    stream_index: manifest.streams.len() as u32,
+                    format: &*chosen.format,
+                    wanted: &Wanted::default(),
+                    timezone: timezone(plan, log)?,
+                    year: log.year,
+                    clock_ahead_ns: start.clock_ahead_ns,
+                    max_decoded_bytes: plan.limits.max_decoded_bytes.unwrap_or(u64::MAX),
+                    window_bytes: WINDOW_BYTES,
+                    line_counts: None,
+                    pace: None,
+                },
+            ),
+            None => (cuts, Vec::new()),
+        };
         manifest.streams.push(PlannedStream {
             format: chosen.format.name().to_owned(),
             why: chosen.why,
-            cuts: segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes),
+            cuts,
+            pruned,
             stream,
         });
     }
