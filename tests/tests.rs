@@ -4,5 +4,6 @@ mod cli;
 mod harness;
 mod jobs;
 mod memory;
+mod prune;
 mod schema;
 mod tidy;

@@ -6,6 +6,7 @@ use std::path::Path;
 use jobspec::plan::OperatorKind;
 use jobspec::value::Time;
 use mapper::message::Manifest;
+use mapper::prune::Pruned;
 use mapper::stream::StreamFile;
 use mapper::tally::{FileTally, Finding, FindingKind};
 use serde_json::{Map, Value, json};
@@ -14,6 +15,10 @@ use crate::Error;
 use crate::reduce::{OperatorReport, tallies};
 use crate::report::{HostReport, HostState};
 use crate::spool::{Spool, SpooledHost};
+
+/// What leaving out parts of logs rests on.
+const RESTS_ON: &str = "no entry of a log is earlier than one before it by more than the log's `disorder`; \
+                        disorder = \"unlimited\" reads everything";
 
 /// Findings that the log shows; all of them are in the file.
 const SHOWN_FINDINGS: usize = 20;
@@ -42,6 +47,9 @@ struct Seen {
     entries: u64,
     malformed: u64,
     untimed: u64,
+    /// Files that the time range cannot touch, and bytes of those and of others: they count as seen.
+    skipped_files: u64,
+    skipped_bytes: u64,
 }
 
 impl Seen {
@@ -55,6 +63,8 @@ impl Seen {
         self.entries += other.entries;
         self.malformed += other.malformed;
         self.untimed += other.untimed;
+        self.skipped_files += other.skipped_files;
+        self.skipped_bytes += other.skipped_bytes;
     }
 
     fn is_complete(&self) -> bool {
@@ -149,6 +159,11 @@ impl Summary {
                 "bytes": { "expected": seen.bytes_expected, "read": seen.bytes },
                 "missing": missing,
             },
+            "skipped": {
+                "files": seen.skipped_files,
+                "bytes": seen.skipped_bytes,
+                "rests_on": (seen.skipped_bytes > 0).then_some(RESTS_ON),
+            },
             "entries": { "read": seen.entries, "malformed": seen.malformed, "untimed": seen.untimed },
             "operators": rests_on.collect::<Vec<_>>(),
             "hosts": hosts.iter().map(|host| &host.json).collect::<Vec<_>>(),
@@ -233,6 +248,10 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
                 .unwrap_or_default();
             let lost = tally.findings.iter().any(|finding| finding.kind.is_loss());
             let complete = is_in && !lost;
+            let pruned = planned.pruned.iter();
+            let pruned: Vec<&Pruned> = pruned.filter(|part| part.file == place as u32).collect();
+            seen.skipped_files += u64::from(pruned.iter().any(|part| part.is_whole()));
+            seen.skipped_bytes += pruned.iter().map(|part| part.bytes(file)).sum::<u64>();
             if !complete && let Some(log) = complete_logs.get_mut(log) {
                 *log = false;
             }
@@ -253,20 +272,21 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
             seen.entries += tally.entries;
             seen.malformed += tally.malformed;
             seen.untimed += tally.untimed;
-            let log = spool
-                .head
-                .plan
-                .logs
-                .get(log)
-                .map_or("", |log| log.name.as_str());
-            files.push(file_json(
-                log,
-                &planned.format,
-                &planned.why,
-                file,
-                &tally,
-                complete,
-            ));
+            let log = spool.head.plan.logs.get(log);
+            let name = log.map_or("", |log| log.name.as_str());
+            let mut json = file_json(name, &planned.format, &planned.why, file, &tally, complete);
+            if !pruned.is_empty() {
+                let disorder_ns = log.and_then(|log| log.disorder_ns);
+                let is_whole = pruned.iter().any(|part| part.is_whole());
+                if let (true, Some(state)) = (is_whole && complete, json.get_mut("state")) {
+                    *state = json!("skipped");
+                }
+                json.insert(
+                    "skipped".to_owned(),
+                    skipped_json(&pruned, file, disorder_ns),
+                );
+            }
+            files.push(Value::Object(json));
         }
     }
     seen.hosts = u64::from(report.state == HostState::Ok && seen.files == seen.files_expected);
@@ -321,7 +341,7 @@ fn file_json(
     file: &StreamFile,
     tally: &FileTally,
     complete: bool,
-) -> Value {
+) -> Map<String, Value> {
     let mut json = Map::new();
     let mut put = |key: &str, value: Value| {
         json.insert(key.to_owned(), value);
@@ -355,7 +375,21 @@ fn file_json(
         "findings",
         json!(tally.findings.iter().map(finding_json).collect::<Vec<_>>()),
     );
-    Value::Object(json)
+    json
+}
+
+/// The parts of a file that the time range cannot touch, if the log keeps its promise.
+fn skipped_json(pruned: &[&Pruned], file: &StreamFile, disorder_ns: Option<i64>) -> Value {
+    let parts = pruned.iter().map(|part| {
+        json!({
+            "first": part.first,
+            "end": part.end,
+            "bytes": part.bytes(file),
+            "why": part.why.text(),
+            "disorder_ms": disorder_ns.map(|ns| ns as f64 / 1e6),
+        })
+    });
+    parts.collect()
 }
 
 fn finding_json(finding: &Finding) -> Value {
