@@ -70,6 +70,8 @@ mod when;
 #[cfg(feature = "language")]
 pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile};
 #[cfg(feature = "language")]
+pub use names::Target;
+#[cfg(feature = "language")]
 pub use schema::schema;
 #[cfg(feature = "language")]
 pub use units::{duration, size};
