@@ -15,11 +15,21 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
+use crate::deploy;
 use crate::error::Error;
 use crate::host::Host;
 
 /// Parts that wait for the spool; beyond, hosts wait.
 const WAITING_PARTS: usize = 8;
+
+/// A mapper sends heartbeats; one that is silent for so long hangs.
+const SILENCE_MS: u64 = 30_000;
+
+/// Connections that are made at once: sshd resets what goes beyond its MaxStartups, 10 by default.
+const DIALLING: usize = 8;
+
+/// What a stopped run waits for at most before it exits.
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// Bytes of a plain file to a segment.
 const SEGMENT_BYTES: u64 = 16 << 20;
@@ -32,6 +42,12 @@ pub struct Settings {
     pub segment_bytes: u64,
     pub retries: u32,
     pub host_timeout: Duration,
+    /// How long a host may say nothing.
+    pub silence: Duration,
+    /// Hosts that are being connected to at once.
+    pub dialling: Semaphore,
+    pub mappers: deploy::Shared,
+    pub deploy_dir: Option<String>,
 }
 
 /// What hosts send, on its way into the spool.
@@ -49,9 +65,13 @@ pub fn run(job: &Job, spool: &Path, started_ns: i64) -> Result<(), Error> {
     let settings = Settings {
         plan: job.plan.clone(),
         folder,
-        segment_bytes: segment_bytes()?,
+        segment_bytes: for_tests("LOGSTITCH_SEGMENT_BYTES", SEGMENT_BYTES)?,
         retries: job.run.retries,
         host_timeout: Duration::from_nanos(job.run.host_timeout_ns.max(0) as u64),
+        silence: Duration::from_millis(for_tests("LOGSTITCH_SILENCE_MS", SILENCE_MS)?),
+        dialling: Semaphore::new(DIALLING),
+        mappers: deploy::Shared::new(job.run.mapper.as_ref().map(|path| job.folder.join(path))),
+        deploy_dir: job.run.deploy_dir.clone(),
     };
     let hosts = job.hosts.iter();
     let head = Head {
@@ -82,8 +102,8 @@ pub fn run(job: &Job, spool: &Path, started_ns: i64) -> Result<(), Error> {
             signal = stop_signal() => Err(Error::Signal(signal)),
         }
     });
-    // Dropping the runtime drops every host's task, and with it its mapper.
-    drop(runtime);
+    // Every host's task is dropped, and with it its mapper. A resolver that hangs is not waited for.
+    runtime.shutdown_timeout(STOPPING);
     let written = spooling.join().expect("the spool's thread does not panic");
     ended?;
     written.map_err(|error| Error::Failed(error.to_string()))
@@ -128,16 +148,14 @@ fn write(mut writer: Writer, mut events: Receiver<Event>) -> Result<(), reducer:
     Ok(())
 }
 
-/// For tests of the law: the same job in other segments.
-fn segment_bytes() -> Result<u64, Error> {
-    match std::env::var("LOGSTITCH_SEGMENT_BYTES") {
+/// A number that tests set to other than its value: the same job in other segments, a host that is soon silent.
+fn for_tests(name: &str, value: u64) -> Result<u64, Error> {
+    match std::env::var(name) {
         Ok(text) => match text.parse() {
-            Ok(bytes) if bytes > 0 => Ok(bytes),
-            _ => Err(Error::Usage(format!(
-                "LOGSTITCH_SEGMENT_BYTES={text}: wants a number of bytes"
-            ))),
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(Error::Usage(format!("{name}={text}: wants a number"))),
         },
-        Err(_) => Ok(SEGMENT_BYTES),
+        Err(_) => Ok(value),
     }
 }
 

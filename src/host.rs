@@ -3,26 +3,25 @@
 //! An attempt that is lost loses nothing committed: the next one is given the first one's manifest and what is in.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use jobspec::job::{ClockSpec, HostSpec};
-use log::{debug, info, warn};
-use mapper::frame::{Blob, Decoder};
-use mapper::message::{BUILD, FromMapper, Manifest, Part, Start, Usage};
+use jobspec::job::{ClockSpec, HostSpec, TransportSpec};
+use log::{info, warn};
+use mapper::frame::Blob;
+use mapper::message::{BUILD, FromMapper, Manifest, Part, Start, ToMapper, Usage};
 use reducer::ledger::Ledger;
 use reducer::report::{HostReport, HostState, Phase};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
+use crate::clock::{self, Offset};
+use crate::deploy;
 use crate::fleet::{Event, Settings};
+use crate::transport::conversation::{Conversation, LastWords};
 use crate::transport::{self, AttemptError, Pipe};
 
-/// Silence after which a host counts as hanging; a mapper sends a heartbeat every few seconds.
-const SILENCE: Duration = Duration::from_secs(30);
-
-/// Bytes of a host's stderr that an error shows.
-const STDERR_BYTES: usize = 2000;
+/// How long a host that has failed is listened to for the reason.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A host of a run, and where what it sends goes.
 pub struct Host {
@@ -38,6 +37,8 @@ pub struct Host {
 struct Progress {
     report: HostReport,
     done: bool,
+    /// The first attempt's: what it took off times, later ones take off too.
+    clock: Option<Offset>,
 }
 
 impl Host {
@@ -99,7 +100,12 @@ impl Host {
     }
 
     async fn attempt(&self, progress: &mut Progress) -> Result<(), AttemptError> {
-        let mut pipe = transport::open(&self.spec).await?;
+        let mut pipe = {
+            let turn = self.settings.dialling.acquire().await;
+            let _turn = turn.expect("nobody closes it");
+            transport::open(&self.spec, &self.settings.folder).await?
+        };
+        let last_words = LastWords::follow(&mut pipe);
         let result = self.talk(&mut pipe, progress).await;
         let Err(error) = result else {
             return Ok(());
@@ -108,18 +114,15 @@ impl Host {
             return Err(error);
         }
         // The mapper's own last words say more than a broken pipe.
-        drop(pipe.stdin);
-        let mut stderr = Vec::new();
-        let mut tail = pipe.stderr.take(STDERR_BYTES as u64);
-        let _ = timeout(Duration::from_millis(500), tail.read_to_end(&mut stderr)).await;
-        let end = match timeout(Duration::from_millis(500), pipe.process.wait()).await {
-            Ok(Ok(status)) => format!(" ({status})"),
-            _ => String::new(),
+        let Pipe { stdin, process, .. } = pipe;
+        let mut process = process;
+        drop(stdin);
+        let end = match timeout(LAST_WORDS, process.wait()).await {
+            Ok(Ok(end)) => format!(" ({end})"),
+            Ok(Err(error)) => format!(" ({error})"),
+            Err(_) => String::new(),
         };
-        let said = String::from_utf8_lossy(&stderr)
-            .trim()
-            .escape_debug()
-            .to_string();
+        let said = last_words.listen(LAST_WORDS).await;
         let said = if said.is_empty() {
             said
         } else {
@@ -132,73 +135,86 @@ impl Host {
     }
 
     async fn talk(&self, pipe: &mut Pipe, progress: &mut Progress) -> Result<(), AttemptError> {
-        let sent_at = SystemTime::now();
-        let mut bytes = Vec::new();
-        self.start().encode(&mut bytes);
-        progress.report.sent_bytes += bytes.len() as u64;
-        let lost = |error: std::io::Error| {
-            AttemptError::passing(Phase::Read, format!("connection lost: {error}"))
+        let silence = self.settings.silence;
+        let report = &mut progress.report;
+        let early = if transport::deploys(&self.spec.transport) {
+            let mappers = self.settings.mappers.mappers();
+            let deploy_dir = self.settings.deploy_dir.as_deref();
+            deploy::deploy(pipe, mappers, deploy_dir, silence, &mut report.sent_bytes).await?
+        } else {
+            Vec::new()
         };
-        // A mapper that ends before it has read its plan says why on its own side of the pipe.
-        let sending = async {
-            pipe.stdin.write_all(&bytes).await?;
-            pipe.stdin.flush().await
-        };
-        let sent = timeout(SILENCE, sending).await;
-        if let Ok(Err(error)) = sent {
-            debug!("{}: the plan was not taken: {error}", self.spec.name);
-        }
-
-        let mut decoder = Decoder::new();
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let read = match timeout(SILENCE, pipe.stdout.read(&mut buffer)).await {
-                Ok(read) => read.map_err(lost)?,
-                Err(_) => {
-                    let text = format!("no sign of life for {} s", SILENCE.as_secs());
-                    return Err(AttemptError::passing(Phase::Timeout, text));
-                }
-            };
-            progress.report.received_bytes += read as u64;
-            decoder.push(&buffer[..read]);
-            let broken = |error: mapper::frame::FrameError| {
-                AttemptError::passing(Phase::Protocol, error.to_string())
-            };
-            while let Some(message) = decoder.next_message().map_err(broken)? {
-                let message = FromMapper::decode(&message).map_err(broken)?;
-                self.take(message, sent_at, progress).await?;
-                if progress.done {
-                    return Ok(());
-                }
-            }
-            if read == 0 {
-                decoder.end().map_err(broken)?;
-                return Err(AttemptError::passing(
-                    Phase::Read,
-                    "the mapper ended before it was done",
-                ));
-            }
-        }
+        report.received_bytes += early.len() as u64;
+        let mut conversation = Conversation::new(pipe, early, silence);
+        let result = self.converse(&mut conversation, progress).await;
+        progress.report.sent_bytes += conversation.sent_bytes;
+        progress.report.received_bytes += conversation.received_bytes;
+        result
     }
 
-    async fn take(
+    async fn converse(
         &self,
-        message: FromMapper,
-        sent_at: SystemTime,
+        conversation: &mut Conversation<'_>,
         progress: &mut Progress,
     ) -> Result<(), AttemptError> {
+        match conversation.hear().await? {
+            FromMapper::Hello { build } if build == BUILD => progress.report.build = Some(build),
+            FromMapper::Hello { build } => {
+                let build = build.escape_debug();
+                let text = format!("its mapper is of build {build}, this is {BUILD}");
+                return Err(AttemptError::lasting(Phase::Protocol, text));
+            }
+            _ => return Err(refused("no greeting")),
+        }
+        self.measure_clock(conversation, progress).await?;
+        conversation
+            .say(&ToMapper::Start(Box::new(self.start(progress.clock))))
+            .await?;
+        while !progress.done {
+            let message = conversation.hear().await?;
+            self.take(message, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// A few pings, of which the quickest counts.
+    async fn measure_clock(
+        &self,
+        conversation: &mut Conversation<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), AttemptError> {
+        let mut best: Option<Offset> = None;
+        for _ in 0..clock::PINGS {
+            let sent_ns = clock::now_ns();
+            conversation.say(&ToMapper::Ping).await?;
+            let FromMapper::Pong { clock_ns } = conversation.hear().await? else {
+                return Err(refused("something else than its clock"));
+            };
+            let offset = Offset::of_ping(sent_ns, clock_ns, clock::now_ns());
+            best = Some(best.map_or(offset, |best| best.surer(offset)));
+        }
+        if progress.clock.is_none()
+            && let Some(offset) = best
+        {
+            progress.clock = best;
+            progress.report.clock_offset_ns = Some(offset.ahead_ns);
+            progress.report.clock_error_ns = Some(offset.error_ns);
+            if offset.is_worth_a_warning() && self.spec.clock == ClockSpec::Trusted {
+                warn!(
+                    "{}: its clock is off by {:.1} s, and its times are taken as they are; \
+                     clock = \"measured\" of its group takes that off",
+                    self.spec.name,
+                    offset.ahead_ns as f64 / 1e9
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&self, message: FromMapper, progress: &mut Progress) -> Result<(), AttemptError> {
         match message {
-            FromMapper::Hello { build, clock_ns } => {
-                if build != BUILD {
-                    let text = format!("its mapper is of build {build}, this is {BUILD}");
-                    return Err(AttemptError::lasting(Phase::Protocol, text));
-                }
-                let received_ns = unix_ns(SystemTime::now());
-                let sent_ns = unix_ns(sent_at);
-                progress.report.clock_offset_ns =
-                    Some(clock_ns.saturating_sub(sent_ns / 2 + received_ns / 2));
-                progress.report.clock_error_ns = Some((received_ns - sent_ns).max(0) / 2);
-                progress.report.build = Some(build);
+            FromMapper::Hello { .. } | FromMapper::Pong { .. } => {
+                return Err(refused("a greeting in the middle of its work"));
             }
             FromMapper::Manifest(manifest) => self.manifest(manifest).await?,
             FromMapper::Part(part) => self.part(part).await?,
@@ -266,7 +282,12 @@ impl Host {
         sent.map_err(|_| AttemptError::lasting(Phase::Limit, "the run has ended"))
     }
 
-    fn start(&self) -> Start {
+    fn start(&self, clock: Option<Offset>) -> Start {
+        // Paths of other hosts are theirs: absolute, or from where a login starts.
+        let folder = match self.spec.transport {
+            TransportSpec::Local => self.settings.folder.as_os_str().as_encoded_bytes().to_vec(),
+            TransportSpec::Ssh(_) | TransportSpec::Exec { .. } => Vec::new(),
+        };
         let ledger = self.ledger.lock().expect("no holder of the ledger panics");
         Start {
             build: BUILD.to_owned(),
@@ -274,20 +295,23 @@ impl Host {
             host: self.spec.name.clone(),
             host_index: self.index,
             logs: self.spec.logs.clone(),
-            folder: Blob(self.settings.folder.as_os_str().as_encoded_bytes().to_vec()),
+            folder: Blob(folder),
             clock_ahead_ns: match self.spec.clock {
                 ClockSpec::FixedNs(ahead_ns) => ahead_ns,
-                ClockSpec::Trusted | ClockSpec::Measured => 0,
+                ClockSpec::Measured => clock.map_or(0, Offset::to_take_off),
+                ClockSpec::Trusted => 0,
             },
             segment_bytes: self.settings.segment_bytes,
+            // Often enough that some may be late.
+            heartbeat_ms: self.settings.silence.as_millis() as u64 / 6,
             manifest: ledger.manifest(self.index).cloned(),
             committed: ledger.committed(self.index),
         }
     }
 }
 
-fn refused(text: String) -> AttemptError {
-    AttemptError::passing(Phase::Protocol, format!("sent {text}"))
+fn refused(what: impl std::fmt::Display) -> AttemptError {
+    AttemptError::passing(Phase::Protocol, format!("sent {what}"))
 }
 
 /// 1 s, 2 s, 4 s … up to a minute, each with a jitter of its own so that hosts do not come back together.
@@ -296,9 +320,4 @@ fn backoff(attempt: u32, host: u32) -> Duration {
     let jitter =
         u64::from(host.wrapping_mul(2_654_435_761) ^ attempt.wrapping_mul(40_503)) % (base / 2);
     Duration::from_millis((base.min(60_000)) * 3 / 4 + jitter)
-}
-
-fn unix_ns(time: SystemTime) -> i64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as i64)
 }

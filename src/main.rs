@@ -1,7 +1,9 @@
 //! logstitch: analyses logs where they lie. Command line in, exit code out.
 
 mod args;
+mod clock;
 mod command;
+mod deploy;
 mod error;
 mod fleet;
 mod host;

@@ -97,6 +97,15 @@ impl Run {
         self
     }
 
+    /// Starts it and comes back: for what happens while it runs.
+    pub fn start(mut self) -> std::process::Child {
+        self.command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     pub fn end(mut self) -> Ended {
         let output = self.command.output().unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();

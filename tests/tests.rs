@@ -1,9 +1,12 @@
 //! The tests of the whole program: one binary, this file its table of contents.
 
 mod cli;
+mod deploy;
 mod harness;
 mod jobs;
 mod memory;
 mod prune;
 mod schema;
+mod ssh;
+mod sshd;
 mod tidy;

@@ -7,6 +7,7 @@
 pub mod entry;
 pub mod format;
 pub mod frame;
+pub mod limits;
 pub mod measure;
 pub mod message;
 pub mod open;

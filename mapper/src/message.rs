@@ -12,7 +12,15 @@ use crate::tally::Finding;
 /// Name of this build: runner and mapper must be of the same one.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("LOGSTITCH_BUILD"));
 
-/// From the runner, once, before anything comes back.
+/// From the runner: pings as it likes, then the start; nothing after it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToMapper {
+    /// Asks for the host's clock.
+    Ping,
+    Start(Box<Start>),
+}
+
+/// What a mapper is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Start {
     pub build: String,
@@ -29,6 +37,8 @@ pub struct Start {
     pub clock_ahead_ns: i64,
     /// Bytes of a plain file to a segment.
     pub segment_bytes: u64,
+    /// A sign of life comes at least so often.
+    pub heartbeat_ms: u64,
     /// A retry's fixed input: what the first attempt found.
     pub manifest: Option<Manifest>,
     /// What is committed already, in any order.
@@ -38,8 +48,12 @@ pub struct Start {
 /// From the mapper.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum FromMapper {
+    /// First of all, unasked.
     Hello {
         build: String,
+    },
+    /// The answer to a ping: what this host's clock says, nanoseconds UTC.
+    Pong {
         clock_ns: i64,
     },
     Manifest(Manifest),
@@ -109,16 +123,16 @@ pub struct Usage {
     pub peak_memory_bytes: u64,
 }
 
-const KIND_START: u8 = 1;
+const KIND_TO_MAPPER: u8 = 1;
 const KIND_FROM_MAPPER: u8 = 2;
 
-impl Start {
+impl ToMapper {
     pub fn encode(&self, out: &mut Vec<u8>) {
-        frame::encode_message(KIND_START, &frame::to_bytes(self), out);
+        frame::encode_message(KIND_TO_MAPPER, &frame::to_bytes(self), out);
     }
 
-    pub fn decode(message: &Message) -> Result<Start, FrameError> {
-        decode(message, KIND_START)
+    pub fn decode(message: &Message) -> Result<ToMapper, FrameError> {
+        decode(message, KIND_TO_MAPPER)
     }
 }
 

@@ -16,8 +16,9 @@ use jobspec::plan::{LogPlan, Plan};
 
 use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
+use crate::limits::{self, ReadRate};
 use crate::message::{
-    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, Usage,
+    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, ToMapper, Usage,
 };
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::prune::{self, Span};
@@ -25,9 +26,6 @@ use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
 use crate::stream::{self, Stream};
 use crate::tally::StreamTally;
-
-/// A sign of life comes at least so often.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
 const RUN_BYTES: u64 = 512 << 20;
@@ -67,8 +65,6 @@ impl std::error::Error for Error {}
 /// Serves one runner on stdin and stdout.
 pub fn serve() -> Result<(), Error> {
     let began = Instant::now();
-    let start = read_start()?;
-    std::thread::spawn(end_with_stdin);
     let runner = Runner {
         out: Mutex::new(io::stdout()),
     };
@@ -76,18 +72,22 @@ pub fn serve() -> Result<(), Error> {
     runner
         .say(&FromMapper::Hello {
             build: BUILD.to_owned(),
-            clock_ns: now_ns(),
         })
         .map_err(Error::Io)?;
+    let start = read_start(&runner)?;
     if start.build != BUILD {
         return Err(Error::Build(start.build));
     }
+    // Before any other thread is there: threads inherit most of it.
+    let read_rate = limits::apply(&start.plan.limits);
+    std::thread::spawn(end_with_stdin);
     let scanned_bytes = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let (runner, scanned_bytes) = (&runner, &scanned_bytes);
+        let heartbeat = Duration::from_millis(start.heartbeat_ms.max(1));
         scope.spawn(move || {
-            while stopped.recv_timeout(HEARTBEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            while stopped.recv_timeout(heartbeat) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
             {
                 let scanned_bytes = scanned_bytes.load(Ordering::Relaxed);
                 if runner
@@ -98,7 +98,7 @@ pub fn serve() -> Result<(), Error> {
                 }
             }
         });
-        let result = run(&start, runner, scanned_bytes);
+        let result = run(&start, runner, scanned_bytes, read_rate.as_ref());
         drop(stop);
         if let Err(Error::Other(text)) = &result {
             // The runner hears it too; if it does not, stderr has it.
@@ -130,15 +130,23 @@ impl Runner {
     }
 }
 
-fn read_start() -> Result<Start, Error> {
+/// Answers pings until the start comes.
+fn read_start(runner: &Runner) -> Result<Start, Error> {
     let mut decoder = Decoder::without_marker();
     let mut buffer = vec![0; 64 << 10];
     loop {
-        // Not one byte more than the plan's is needed, so what is read beyond is nothing that anyone sends.
+        // Nothing comes after the start, so what is read beyond it is nothing that anyone sends.
         let read = io::stdin().lock().read(&mut buffer).map_err(Error::Io)?;
         decoder.push(&buffer[..read]);
-        if let Some(message) = decoder.next_message().map_err(Error::Frame)? {
-            return Start::decode(&message).map_err(Error::Frame);
+        while let Some(message) = decoder.next_message().map_err(Error::Frame)? {
+            match ToMapper::decode(&message).map_err(Error::Frame)? {
+                ToMapper::Ping => {
+                    let clock_ns = now_ns();
+                    let said = runner.say(&FromMapper::Pong { clock_ns });
+                    said.map_err(Error::Io)?;
+                }
+                ToMapper::Start(start) => return Ok(*start),
+            }
         }
         if read == 0 {
             return Err(Error::Frame(FrameError::Torn));
@@ -169,8 +177,18 @@ struct Source<'a> {
     operators: Vec<usize>,
 }
 
-fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), Error> {
+fn run(
+    start: &Start,
+    runner: &Runner,
+    scanned_bytes: &AtomicU64,
+    read_rate: Option<&ReadRate>,
+) -> Result<(), Error> {
     let plan = &start.plan;
+    let wait = |bytes: u64| {
+        if let Some(read_rate) = read_rate {
+            read_rate.wait(bytes);
+        }
+    };
     // Relative paths are then as the job has them, in rows too.
     let folder = Path::new(std::ffi::OsStr::from_bytes(&start.folder.0));
     if !folder.as_os_str().is_empty() {
@@ -219,7 +237,7 @@ fn run(start: &Start, runner: &Runner, scanned_bytes: &AtomicU64) -> Result<(), 
             max_decoded_bytes: plan.limits.max_decoded_bytes.unwrap_or(u64::MAX),
             window_bytes: WINDOW_BYTES,
             line_counts: source.line_counts.as_ref(),
-            pace: None,
+            pace: read_rate.map(|_| &wait as &(dyn Fn(u64) + Sync)),
         };
         let stream = &source.planned.stream;
         let segment = Segment {

@@ -1,13 +1,20 @@
 //! A transport is anything that yields a mapper's stdin, stdout and stderr. All above it is the same code.
 
+mod child;
+pub mod conversation;
+mod exec;
 mod local;
+mod ssh;
 
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 
 use jobspec::job::{HostSpec, TransportSpec};
 use reducer::report::{HostState, Phase};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::deploy;
 
 /// A running mapper.
 pub struct Pipe {
@@ -53,13 +60,20 @@ impl AttemptError {
     }
 }
 
-/// Starts a mapper on the host.
-pub async fn open(host: &HostSpec) -> Result<Pipe, AttemptError> {
+/// Starts what leads to a mapper on the host. `folder` is the job's.
+pub async fn open(host: &HostSpec, folder: &Path) -> Result<Pipe, AttemptError> {
     match &host.transport {
         TransportSpec::Local => local::open(),
-        TransportSpec::Ssh(_) | TransportSpec::Exec { .. } => Err(AttemptError::lasting(
-            Phase::Connect,
-            "only local hosts can be reached by this version",
-        )),
+        TransportSpec::Ssh(spec) => ssh::open(spec, folder, deploy::bootstrap()).await,
+        TransportSpec::Exec { command } => exec::open(command),
+    }
+}
+
+/// Whether a script stands at the far end that is to become the mapper.
+pub fn deploys(transport: &TransportSpec) -> bool {
+    match transport {
+        TransportSpec::Local => false,
+        TransportSpec::Ssh(_) => true,
+        TransportSpec::Exec { command } => exec::deploys(command),
     }
 }
