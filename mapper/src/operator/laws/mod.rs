@@ -134,8 +134,17 @@ fn hostile_bytes_are_refused_or_harmless() {
     let (mut decoded, mut accepted) = (0, 0);
     for seed in 1..=300 {
         let mut random = Random::new(seed);
-        let corpus = Corpus::random(&mut random, 6);
-        let case = random.pick(&[context::case, session::case, aggregate::case, select::case]);
+        let few = |random: &mut Random| Corpus::random(random, 6);
+        let makers: [(Maker, Caser); 6] = [
+            (few, context::case),
+            (few, session::case),
+            (few, aggregate::case),
+            (few, select::case),
+            (sequence::corpus, sequence::leftmost),
+            (sequence::corpus, sequence::tightest),
+        ];
+        let (corpus, case) = random.pick(&makers);
+        let corpus = corpus(&mut random);
         let operator = operator(&case(&mut random, &corpus));
         let whole = absorbed(&operator, &corpus, &mut |_| false);
         let whole = whole
@@ -193,7 +202,10 @@ fn what_cannot_be_executed_says_so() {
     );
 }
 
-fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
+type Maker = fn(&mut Random) -> Corpus;
+type Caser = fn(&mut Random, &Corpus) -> Case;
+
+fn obeys(name: &str, case: Caser) {
     let corpus = |random: &mut Random| {
         let most = random.pick(&[3, 12, 60]);
         Corpus::random(random, most)
@@ -202,13 +214,9 @@ fn obeys(name: &str, case: fn(&mut Random, &Corpus) -> Case) {
 }
 
 /// `LOGSTITCH_LAWS=20` tries twenty times as many cases.
-fn obeys_all(
-    name: &str,
-    cases: u64,
-    corpus: fn(&mut Random) -> Corpus,
-    case: fn(&mut Random, &Corpus) -> Case,
-) {
+fn obeys_all(name: &str, cases: u64, corpus: Maker, case: Caser) {
     let times = std::env::var("LOGSTITCH_LAWS").map_or(1, |times| times.parse().expect("a number"));
+    let mut with_rows = 0;
     for seed in 1..=cases * times {
         let mut random = Random::new(seed);
         let corpus = corpus(&mut random);
@@ -219,7 +227,12 @@ fn obeys_all(
             holds(&operator, &corpus, &case.rows, &mut random);
         }));
         assert!(law.is_ok(), "{name}: seed {seed}, plan {:#?}", case.kind);
+        with_rows += u64::from(!case.rows.is_empty());
     }
+    assert!(
+        with_rows * 4 > cases * times,
+        "{name}: only {with_rows} cases have rows"
+    );
 }
 
 fn operator(case: &Case) -> AnyOperator {

@@ -16,10 +16,10 @@ const LETTERS: [&str; 5] = ["a", "b", "c", "x", "u"];
 
 /// Few entries and many ties; mostly one key.
 pub fn corpus(random: &mut Random) -> Corpus {
-    let count = random.below(10);
+    let count = random.pick(&[2, 5, 7, 8, 9, 9, 9]);
     let seconds = random.pick(&[3, 9, 25]);
-    let letters = random.pick(&[&LETTERS[..2], &LETTERS[..4], &LETTERS]);
-    let user = |random: &mut Random| match random.below(12) {
+    let letters = random.pick(&[&LETTERS[..2], &LETTERS[..3], &LETTERS[..4], &LETTERS]);
+    let user = |random: &mut Random| match random.below(20) {
         0 => Cell::Text("7"),
         1 => Cell::Int(7),
         2 => random.pick(&[Cell::Missing, Cell::Null]),
@@ -31,8 +31,9 @@ pub fn corpus(random: &mut Random) -> Corpus {
     for time in times {
         let stream = random.below(streams);
         let mut word = String::new();
-        for letter in letters {
-            if random.one_in(letters.len()) || word.is_empty() && random.one_in(3) {
+        let chosen = random.below(letters.len());
+        for (index, letter) in letters.iter().enumerate() {
+            if index == chosen || random.one_in(5) {
                 word.push_str(letter);
             }
         }
@@ -95,13 +96,13 @@ fn plan(random: &mut Random, pick: Pick) -> SequencePlan {
     let within = |random: &mut Random, chance| {
         random
             .one_in(chance)
-            .then(|| random.pick(&[1, 2, 4, 8, 20]) * SECOND)
+            .then(|| random.pick(&[1, 3, 6, 12, 20]) * SECOND)
     };
     let within_ns = within(random, 2);
     let mut steps: Vec<StepPlan> = Vec::new();
-    let taking = random.pick(&[1, 2, 2, 2, 3, 3]);
+    let taking = random.pick(&[1, 1, 2, 2, 2, 2, 3, 3, 4]);
     for index in 0..=taking {
-        let silences = if random.one_in(if index == 0 { 6 } else { 3 }) {
+        let silences = if random.one_in(if index == 0 { 7 } else { 4 }) {
             1 + random.below(2)
         } else {
             0
@@ -138,13 +139,17 @@ fn plan(random: &mut Random, pick: Pick) -> SequencePlan {
                     (2, Some(4)),
                 ]),
             };
-            let letters: &[&'static str] =
-                &[["a", "a", "b"], ["b", "b", "a"], ["c", "a", "b"]][index];
+            let letters = [
+                ["a", "a", "b"],
+                ["b", "b", "a"],
+                ["c", "a", "b"],
+                ["b", "c", "a"],
+            ][index];
             steps.push(StepPlan {
                 min,
                 max,
-                within_ns: if index > 0 { within(random, 3) } else { None },
-                ..step(random, steps.len(), letters)
+                within_ns: if index > 0 { within(random, 4) } else { None },
+                ..step(random, steps.len(), &letters)
             });
         }
     }
