@@ -99,8 +99,8 @@ impl Mappers {
     }
 
     /// What the script reads first.
-    fn header(&self, deploy_dir: Option<&str>) -> Vec<u8> {
-        let mut header = format!("{}\n", deploy_dir.unwrap_or(""));
+    fn header(&self, deploy_dir: &str) -> Vec<u8> {
+        let mut header = format!("{deploy_dir}\n");
         for ((os, arch), mapper) in &self.by_host {
             header.push_str(&format!(
                 "{os} {arch} {} {}\n",
@@ -277,6 +277,13 @@ pub async fn deploy(
     silence: Duration,
     sent_bytes: &mut u64,
 ) -> Result<Vec<u8>, AttemptError> {
+    let deploy_dir = deploy_dir.unwrap_or("");
+    if deploy_dir.contains(|char: char| char.is_control()) {
+        return Err(AttemptError::lasting(
+            Phase::Deploy,
+            "`[run] deploy_dir` holds a control character",
+        ));
+    }
     let header = mappers.header(deploy_dir);
     send(pipe, &header, silence, sent_bytes).await?;
     let mut answers = Answers::default();
@@ -314,9 +321,14 @@ pub async fn deploy(
                 ));
             }
             Some(Answer::Failed(why)) => {
+                let help = if why.contains("GLIBC") || why.contains("not found") {
+                    "a static logstitch-mapper beside this executable runs anywhere"
+                } else {
+                    "`[run] deploy_dir` names another folder"
+                };
                 return Err(AttemptError::lasting(
                     Phase::Deploy,
-                    format!("{why}; `[run] deploy_dir` names another folder"),
+                    format!("{why}; {help}"),
                 ));
             }
             None => {

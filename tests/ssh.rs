@@ -398,7 +398,7 @@ fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
         &site,
         "ssh = [\"web\"]",
         2000,
-        "[limits]\nthreads = 1\nread_rate = \"200kB/s\"",
+        "[limits]\nthreads = 1\nread_rate = \"400kB/s\"",
     );
     let quick = job.with_file_name("quick.toml");
     let text = std::fs::read_to_string(&job).unwrap();
@@ -407,7 +407,7 @@ fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
     let mut running = site
         .logstitch(&job, "slow")
         .env("LOGSTITCH_SILENCE_MS", "3000")
-        .env("LOGSTITCH_SEGMENT_BYTES", "20000")
+        .env("LOGSTITCH_SEGMENT_BYTES", "100000")
         .start();
     assert!(wait_until(|| !site.sshd("web").mappers().is_empty()));
     let mapper = site.sshd("web").mappers()[0];

@@ -213,11 +213,15 @@ impl Drop for Sshd {
     }
 }
 
-/// Mappers whose executable is below the folder.
+/// Mappers whose executable is below the folder; not the one that only says its version.
 pub fn mappers_below(folder: &Path) -> Vec<u32> {
+    let serves = |process: u32| {
+        let arguments = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        arguments.ends_with(b"\0map\0")
+    };
     processes()
         .into_iter()
-        .filter(|(_, _, executable)| executable.starts_with(folder))
+        .filter(|(process, _, executable)| executable.starts_with(folder) && serves(*process))
         .map(|(process, _, _)| process)
         .collect()
 }

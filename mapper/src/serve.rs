@@ -18,7 +18,8 @@ use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::limits::{self, ReadRate};
 use crate::message::{
-    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, ToMapper, Usage,
+    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, ToMapper,
+    Usage,
 };
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::prune::{self, Span};
