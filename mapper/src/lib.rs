@@ -12,6 +12,7 @@ pub mod measure;
 pub mod message;
 pub mod open;
 pub mod operator;
+pub mod prefilter;
 pub mod prune;
 pub mod record;
 pub mod scan;

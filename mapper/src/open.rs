@@ -267,6 +267,11 @@ impl Content {
         }
     }
 
+    /// Whether reading it takes more than a copy.
+    pub fn is_decoded(&self) -> bool {
+        matches!(self.bytes, Bytes::Decoded(_))
+    }
+
     /// Bytes read from disk since this was last asked.
     pub fn take_disk_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.unpaid)

@@ -28,23 +28,29 @@ pub trait Yield: Send {
 }
 
 /// Scans all work on `threads` threads; calls `scan` for each segment and `hand_on` for merged runs. Stops early where
-/// `hand_on` says that nobody listens any more.
+/// `hand_on` says that nobody listens any more. `idle` is called by each thread that has nothing left to do, if it ever had.
 pub fn scan<Y: Yield>(
     mut work: Vec<Work>,
     threads: usize,
     heavy: u64,
     scan: &(dyn Fn(Work) -> Y + Sync),
     hand_on: &(dyn Fn(SegmentRange, Y) -> bool + Sync),
+    idle: &(dyn Fn() + Sync),
 ) {
     let joiner = Joiner::new(&work, heavy);
     work.sort_by_key(|work| (std::cmp::Reverse(work.weight), work.stream, work.segment));
     let next = AtomicUsize::new(0);
     let stopped = AtomicBool::new(false);
     let worker = || {
+        let mut has_worked = false;
         while !stopped.load(Ordering::Relaxed) {
             let Some(&work) = work.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                if has_worked {
+                    idle();
+                }
                 return;
             };
+            has_worked = true;
             let fruit = scan(work);
             if let Some((range, fruit)) = joiner.join(work, fruit)
                 && !hand_on(range, fruit)
@@ -172,6 +178,7 @@ mod tests {
                     runs.lock().unwrap().push(range);
                     true
                 },
+                &|| {},
             );
             let mut seen: Vec<(u32, u32)> = runs
                 .into_inner()
@@ -203,7 +210,7 @@ mod tests {
             scanned.fetch_add(1, Ordering::Relaxed);
             vec![work.segment]
         };
-        scan(work, 1, 1, &count, &|_, _| false);
+        scan(work, 1, 1, &count, &|_, _| false, &|| {});
         assert_eq!(scanned.load(Ordering::Relaxed), 1);
     }
 }

@@ -5,10 +5,12 @@
 //! before and the reader after apply one rule to one text, so any cuts give the same entries: continuation lines,
 //! untimed entries and whole heads of files belong to the segment before, and no time is inherited across a cut.
 
+mod decoding;
 mod draft;
 mod lines;
 #[cfg(test)]
 pub(crate) mod oracle;
+mod passing;
 mod reader;
 mod sink;
 #[cfg(test)]
@@ -19,10 +21,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use chrono_tz::Tz;
+pub use decoding::Spare;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::format::{Format, Wanted};
+use crate::prefilter::Prefilter;
 use crate::stream::Stream;
 use crate::tally::StreamTally;
 
@@ -104,6 +108,8 @@ pub struct ReadContext<'a> {
     pub stream_index: u32,
     pub format: &'a dyn Format,
     pub wanted: &'a Wanted,
+    /// What tells lines that nobody wants; None: every line is parsed.
+    pub prefilter: Option<&'a Prefilter>,
     /// For timestamps that carry no zone.
     pub timezone: Tz,
     /// For timestamps that carry no year; None: the latest that the file's modification time allows.
@@ -114,6 +120,8 @@ pub struct ReadContext<'a> {
     pub max_decoded_bytes: u64,
     /// Bytes read at once; tests take tiny ones.
     pub window_bytes: usize,
+    /// Threads that may decode ahead of this one.
+    pub spare: Option<&'a Spare>,
     /// Where entries are to have line numbers.
     pub line_counts: Option<&'a LineCounts>,
     /// Called with the number of bytes just read from disk: the place to be slow.

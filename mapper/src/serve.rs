@@ -22,9 +22,10 @@ use crate::message::{
     Usage,
 };
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
+use crate::prefilter::Prefilter;
 use crate::prune::{self, Span};
 use crate::scan::{self, Work, Yield};
-use crate::segment::{self, LineCounts, ReadContext, WINDOW_BYTES};
+use crate::segment::{self, LineCounts, ReadContext, Spare, WINDOW_BYTES};
 use crate::stream::{self, Stream};
 use crate::tally::StreamTally;
 
@@ -33,6 +34,8 @@ const RUN_BYTES: u64 = 512 << 20;
 
 /// Neighbours merge up to so many bytes of partials: what bounds this process's memory.
 const HELD_BYTES: u64 = 8 << 20;
+/// For tests, and for whoever wants every line parsed and counted as what it is.
+const NO_PREFILTER: &str = "LOGSTITCH_NO_PREFILTER";
 
 /// Why a mapper ended without being done.
 #[derive(Debug)]
@@ -176,6 +179,7 @@ struct Source<'a> {
     line_counts: Option<LineCounts>,
     /// The operators that read its log, by index.
     operators: Vec<usize>,
+    prefilter: Option<Prefilter>,
 }
 
 fn run(
@@ -217,10 +221,14 @@ fn run(
         .iter()
         .map(|planned| source(plan, planned))
         .collect::<Result<_, _>>()?;
-    let wanted = Wanted {
-        paths: plan.fields.clone(),
-    };
+    let wanted = Wanted::new(plan.fields.clone());
 
+    let threads = match plan.limits.threads {
+        Some(threads) => threads as usize,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let work = work(manifest, &start.committed);
+    let spare = Spare::new(threads, work.len());
     let scan = |work: Work| {
         let source = &sources[work.stream as usize];
         let cut = &source.planned.cuts[work.segment as usize];
@@ -232,11 +240,13 @@ fn run(
             stream_index: work.stream,
             format: &*source.format,
             wanted: &wanted,
+            prefilter: source.prefilter.as_ref(),
             timezone: source.timezone,
             year: source.log.year,
             clock_ahead_ns: start.clock_ahead_ns,
             max_decoded_bytes: plan.limits.max_decoded_bytes.unwrap_or(u64::MAX),
             window_bytes: WINDOW_BYTES,
+            spare: Some(&spare),
             line_counts: source.line_counts.as_ref(),
             pace: read_rate.map(|_| &wait as &(dyn Fn(u64) + Sync)),
         };
@@ -277,17 +287,7 @@ fn run(
         };
         runner.say(&FromMapper::Part(part)).is_ok()
     };
-    let threads = match plan.limits.threads {
-        Some(threads) => threads as usize,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    scan::scan(
-        work(manifest, &start.committed),
-        threads,
-        RUN_BYTES,
-        &scan,
-        &hand_on,
-    );
+    scan::scan(work, threads, RUN_BYTES, &scan, &hand_on, &|| spare.give());
     Ok(())
 }
 
@@ -378,16 +378,24 @@ fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, 
         ))
     })?;
     let operators = plan.operators.iter().enumerate();
-    let operators = operators
+    let operators: Vec<usize> = operators
         .filter(|(_, operator)| operator.logs.contains(&stream.log))
-        .map(|(index, _)| index);
+        .map(|(index, _)| index)
+        .collect();
+    let format = format::choose(log.format, log, &plan.formats, &stream.head()).format;
+    let readers = operators.iter().map(|index| &plan.operators[*index]);
+    let prefilter = match std::env::var_os(NO_PREFILTER) {
+        Some(_) => None,
+        None => Prefilter::new(plan, log, readers, &*format),
+    };
     Ok(Source {
         planned,
         log,
-        format: format::choose(log.format, log, &plan.formats, &stream.head()).format,
+        format,
+        prefilter,
         timezone: timezone(plan, log)?,
         line_counts: plan.line_numbers.then(LineCounts::default),
-        operators: operators.collect(),
+        operators,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What was read, skipped and refused, file by file: a partial like any other, merged in any order.
 //!
 //! Nothing is dropped silently, so the lines of a file add up: `lines = entries + continuation + blank + header +
-//! outside`, and `entries = parsed + malformed`. What could not be read is a [`Finding`] beside the figures of what could.
+//! outside`, and `entries = parsed + malformed + unparsed`. What could not be read is a [`Finding`] beside the figures of what could.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -53,6 +53,9 @@ pub struct FileTally {
     pub entries: u64,
     /// Of the entries: those with `valid = false`.
     pub malformed: u64,
+    /// Of the entries: those that a prefilter ruled out by their bytes, and that were judged by their shape alone. First
+    /// and last time, untimed ones and formats are of the others.
+    pub unparsed: u64,
     /// Lines of an entry beyond its first.
     pub continuation: u64,
     /// Blank lines outside every entry.
@@ -83,7 +86,7 @@ pub struct Sample {
 
 impl FileTally {
     pub fn parsed(&self) -> u64 {
-        self.entries - self.malformed
+        self.entries - self.malformed - self.unparsed
     }
 
     pub fn see_time(&mut self, time: Time) {
@@ -119,6 +122,7 @@ impl FileTally {
         self.lines += other.lines;
         self.entries += other.entries;
         self.malformed += other.malformed;
+        self.unparsed += other.unparsed;
         self.continuation += other.continuation;
         self.blank += other.blank;
         self.header += other.header;

@@ -27,6 +27,10 @@ impl Format for Apache {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -53,6 +53,14 @@ impl Format for Auto {
         self.chosen.wrapper_time(line)
     }
 
+    fn holds_values(&self) -> bool {
+        self.chosen.holds_values() && self.others.iter().all(|(_, other)| other.holds_values())
+    }
+
+    fn is_object_a_line(&self) -> bool {
+        self.chosen.is_object_a_line()
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

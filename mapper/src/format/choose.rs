@@ -76,7 +76,7 @@ pub fn choose(
     }
 }
 
-pub(super) fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
+pub(crate) fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
     let keys = || Keys::new(None, None, None);
     match name {
         FormatName::Json => Box::new(Json::new(name.name(), keys(), None)),

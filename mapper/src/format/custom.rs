@@ -55,6 +55,14 @@ impl Format for Custom {
         self.inner.is_header(line)
     }
 
+    fn holds_values(&self) -> bool {
+        self.inner.holds_values()
+    }
+
+    fn is_object_a_line(&self) -> bool {
+        self.inner.is_object_a_line()
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

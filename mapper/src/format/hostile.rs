@@ -20,8 +20,8 @@ fn repeated(head: &str, part: &str) -> Vec<u8> {
 
 /// Reads a text by every format; gives the formats that take it.
 fn read_by_all(raw: &[u8]) -> Vec<FormatName> {
-    let wanted = Wanted {
-        paths: ["a", "a.b.c", "b[7]", "sd.x.y", "client", "component"]
+    let wanted = Wanted::new(
+        ["a", "a.b.c", "b[7]", "sd.x.y", "client", "component"]
             .map(|text| FieldPath {
                 text: text.to_owned(),
                 parts: match text {
@@ -33,7 +33,7 @@ fn read_by_all(raw: &[u8]) -> Vec<FormatName> {
                 },
             })
             .to_vec(),
-    };
+    );
     let head = &raw[..raw.len().min(64 << 10)];
     choose(FormatChoice::Auto, &log_plan(true), &[], head);
     let mut taken = Vec::new();

@@ -32,6 +32,10 @@ impl Format for Logfmt {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -19,12 +19,15 @@ mod syslog;
 mod wrapped;
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use jobspec::plan::{FieldPath, FormatName};
 use jobspec::value::{Level, Time};
 
 use crate::entry::Field;
 use crate::time::TimeReader;
+#[cfg(test)]
+pub(crate) use choose::built_in as built_in_of;
 pub use choose::{Chosen, choose};
 
 /// One way to read the lines of a log. Chosen once per stream; then a plain loop.
@@ -75,6 +78,17 @@ pub trait Format: Send + Sync {
         None
     }
 
+    /// Whether message and fields stand in an entry's text as they are, but for escapes that begin with a backslash: so
+    /// that a line can be ruled out by what it does not hold.
+    fn holds_values(&self) -> bool {
+        false
+    }
+
+    /// Whether a well-formed line is one object in braces.
+    fn is_object_a_line(&self) -> bool {
+        false
+    }
+
     /// Reads one entry: time, level, message and the wanted fields, in one pass and without allocation in the common
     /// case. What does not fit leaves `valid` false; time and level are then what is plain to see. `parsed` comes
     /// cleared.
@@ -95,15 +109,25 @@ pub trait Format: Send + Sync {
 /// The own fields that the plan reads.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// By `FieldId`.
+    /// By `FieldId`; not to be changed once an entry was read.
     pub paths: Vec<FieldPath>,
+    filter: OnceLock<json::Filter>,
 }
 
 impl Wanted {
-    fn filter(&self) -> json::Filter {
-        let mut filter = json::Filter::default();
-        self.paths.iter().for_each(|path| filter.add(path));
-        filter
+    pub fn new(paths: Vec<FieldPath>) -> Wanted {
+        Wanted {
+            paths,
+            filter: OnceLock::new(),
+        }
+    }
+
+    fn filter(&self) -> &json::Filter {
+        self.filter.get_or_init(|| {
+            let mut filter = json::Filter::default();
+            self.paths.iter().for_each(|path| filter.add(path));
+            filter
+        })
     }
 }
 

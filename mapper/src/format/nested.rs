@@ -74,6 +74,14 @@ impl Format for Nested {
         self.inner.wrapper_time(line)
     }
 
+    fn holds_values(&self) -> bool {
+        self.inner.holds_values()
+    }
+
+    fn is_object_a_line(&self) -> bool {
+        self.inner.is_object_a_line()
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],
@@ -251,15 +259,13 @@ mod tests {
                 .map(|name| PathPart::Name((*name).to_owned()))
                 .collect(),
         };
-        let wanted = Wanted {
-            paths: vec![
-                path(&["n"]),
-                path(&["b"]),
-                path(&["c"]),
-                path(&["a"]),
-                path(&["o", "k"]),
-            ],
-        };
+        let wanted = Wanted::new(vec![
+            path(&["n"]),
+            path(&["b"]),
+            path(&["c"]),
+            path(&["a"]),
+            path(&["o", "k"]),
+        ]);
         let mut parsed = Parsed::default();
         parsed.clear(&wanted);
         nested(FormatName::Json).parse(raw.as_bytes(), &wanted, &mut any_times(), &mut parsed);

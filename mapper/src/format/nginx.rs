@@ -28,6 +28,10 @@ impl Format for Nginx {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -24,6 +24,10 @@ impl Format for Raw {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -72,6 +72,10 @@ impl Format for Syslog {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -198,15 +198,15 @@ fn run(case: &Case) -> String {
             fields.push(field);
         });
         // What `fields` gives is what the plan finds under the same name.
-        let wanted = Wanted {
-            paths: names
+        let wanted = Wanted::new(
+            names
                 .iter()
                 .map(|name| FieldPath {
                     text: name.clone(),
                     parts: vec![jobspec::plan::PathPart::Name(name.clone())],
                 })
                 .collect(),
-        };
+        );
         let mut parsed_here = std::mem::take(&mut parsed);
         parsed_here.clear(&wanted);
         format.parse(&raw, &wanted, &mut times, &mut parsed_here);

@@ -10,7 +10,7 @@ mod context;
 mod gate;
 mod key;
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 mod row;
 mod run;
 mod select;

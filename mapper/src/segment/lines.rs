@@ -3,17 +3,20 @@
 //! The buffer holds what its user asked to keep (the entry it is putting together), the current line, and a window
 //! of what follows. A line beyond `MAX_LINE` is cut and the rest of it forgotten as it is read.
 
-use memchr::{memchr, memchr_iter};
+use std::ops::Range;
 
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::decoding::Bytes;
 use super::{MAX_LINE, Position, ReadContext};
-use crate::open::{BOM, Content};
+use crate::open::BOM;
 use crate::stream::Stream;
 use crate::tally::Finding;
 
 pub(super) struct Lines<'a> {
     stream: &'a Stream,
     context: &'a ReadContext<'a>,
-    content: Option<Content>,
+    content: Option<Bytes<'a>>,
     pub(super) file: u32,
     buffer: Vec<u8>,
     /// Bytes from here on stay in the buffer; `usize::MAX`: none before the next line.
@@ -103,6 +106,48 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The whole lines that are read already and begin before an offset of the current file, at most `MAX_LINE` bytes
+    /// of them, so that none of them is too long. None where reading on would not help.
+    pub(super) fn ahead(&self, limit: Option<u64>) -> Option<Range<usize>> {
+        self.content.as_ref()?;
+        let text = &self.buffer[self.at..self.end];
+        let text = &text[..text.len().min(MAX_LINE)];
+        let offset = self.base + self.at as u64;
+        let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(offset));
+        if left == 0 {
+            return None;
+        }
+        let end = match usize::try_from(left) {
+            // The line that holds the last byte before the limit is the last.
+            Ok(left) if left <= text.len() => {
+                memchr(b'\n', &text[left - 1..]).map(|found| left + found)
+            }
+            _ => memrchr(b'\n', text).map(|found| found + 1),
+        };
+        match end {
+            Some(end) => Some(self.at..self.at + end),
+            None => (text.len() < MAX_LINE).then_some(self.at..self.at),
+        }
+    }
+
+    /// Reads on, for more to be ahead; places in the buffer move. False at the end of the file.
+    pub(super) fn read_on(&mut self) -> bool {
+        self.fill()
+    }
+
+    /// Goes over whole lines that lie ahead.
+    pub(super) fn pass(&mut self, bytes: usize, lines: u64) {
+        self.at += bytes;
+        if self.number > 0 {
+            self.number += lines;
+        }
+    }
+
+    /// Where a place in the buffer lies in the file.
+    pub(super) fn offset_of(&self, at: usize) -> u64 {
+        self.base + at as u64
+    }
+
     /// Bytes of the current line or entry.
     pub(super) fn bytes(&self, start: usize, end: usize) -> &[u8] {
         &self.buffer[start..end]
@@ -165,8 +210,8 @@ impl<'a> Lines<'a> {
             return Next::Line(self.line_of(searched, 0));
         }
         let content = self.content.take();
-        let finding = content.as_ref().and_then(Content::finding);
-        let whole = content.as_ref().is_none_or(Content::is_whole);
+        let finding = content.as_ref().and_then(Bytes::finding);
+        let whole = content.as_ref().is_none_or(Bytes::is_whole);
         if let Some(finding) = finding {
             self.findings.push((self.file, finding.clone()));
         }
@@ -185,7 +230,7 @@ impl<'a> Lines<'a> {
         let file = &self.stream.files[self.file as usize];
         match file.content(offset, self.context.max_decoded_bytes) {
             Ok(content) => {
-                self.content = Some(content);
+                self.content = Some(Bytes::new(content, self.context.spare));
                 true
             }
             Err(finding) => {

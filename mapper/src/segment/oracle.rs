@@ -204,6 +204,8 @@ pub(crate) fn context<'a>(format: &'a dyn Format, wanted: &'a Wanted) -> ReadCon
         stream_index: 0,
         format,
         wanted,
+        prefilter: None,
+        spare: None,
         timezone: Tz::UTC,
         year: None,
         clock_ahead_ns: 0,

@@ -4,6 +4,7 @@ use jobspec::value::Time;
 
 use super::draft::Draft;
 use super::lines::{Line, Lines, Next};
+use super::passing::Passing;
 use super::sink::{Sink, Verdict, Whole};
 use super::{Cut, MAX_LINE, Position, ReadContext};
 use crate::entry::Entry;
@@ -25,6 +26,8 @@ pub(super) struct Reader<'a> {
     unwrapped: Vec<u8>,
     wrapper_time: Option<Time>,
     stashed: Option<Next>,
+    /// How lines are ruled out unparsed, where that is possible.
+    passing: Option<Passing<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -44,17 +47,86 @@ impl<'a> Reader<'a> {
             unwrapped: Vec::new(),
             wrapper_time: None,
             stashed: None,
+            passing: context.prefilter.map(Passing::new),
         }
     }
 
     pub(super) fn run(mut self, visit: &mut dyn FnMut(&Entry<'_>)) -> StreamTally {
         self.lines.seek(self.cut.first);
-        self.read(visit);
+        let format = self.context.format;
+        match format.is_multiline() || format.wraps() || !format.splittable() {
+            true => self.read(visit),
+            false => self.read_lines(visit),
+        }
         let mut tally = self.sink.into_tally();
         for (file, finding) in self.lines.findings {
             tally.file(file).findings.insert(finding);
         }
         tally
+    }
+
+    /// Of formats whose every line is an entry by itself.
+    fn read_lines(&mut self, visit: &mut dyn FnMut(&Entry<'_>)) {
+        loop {
+            if let Some(passing) = &mut self.passing
+                && self.sink.can_pass()
+            {
+                self.distance += passing.pass(self.cut, &mut self.lines, &mut self.sink);
+            }
+            let line = match self.lines.next() {
+                Next::Line(line) => line,
+                Next::File { whole } => {
+                    if let Some(passing) = &mut self.passing {
+                        passing.begin_file();
+                    }
+                    if !whole {
+                        self.sink.break_off(visit);
+                    }
+                    continue;
+                }
+                Next::End => break,
+            };
+            let distance = self.distance;
+            self.distance += line.bytes;
+            let position = Position {
+                file: line.file,
+                offset: line.offset,
+            };
+            if self.sink.is_beyond(position) {
+                self.tell_end(position, &line);
+                if self.is_empty() {
+                    return;
+                }
+            }
+            let text = self.lines.bytes(line.start, line.end);
+            if text.iter().all(u8::is_ascii_whitespace) {
+                self.count_aside(&line, false);
+                continue;
+            }
+            let passed = match &mut self.passing {
+                Some(passing) => passing.take_passed(),
+                None => 0..0,
+            };
+            let passed = self.lines.bytes(passed.start, passed.end);
+            let whole = Whole {
+                position,
+                number: line.number,
+                orphan: false,
+                distance,
+                wrapper_time: None,
+            };
+            match self.sink.take(text, whole, passed, visit) {
+                Verdict::Next => return,
+                Verdict::Before => self.count_outside(&line),
+                Verdict::Ours => {
+                    let tally = self.sink.tally(line.file);
+                    tally.bytes += line.bytes;
+                    tally.lines += line.count;
+                    tally.cut += u64::from(line.cut);
+                }
+            }
+        }
+        self.sink.break_off(visit);
     }
 
     fn read(&mut self, visit: &mut dyn FnMut(&Entry<'_>)) {
@@ -230,7 +302,9 @@ impl<'a> Reader<'a> {
             distance: self.draft.distance,
             wrapper_time: self.draft.wrapper_time,
         };
-        let verdict = self.sink.take(self.draft.text(&self.lines), whole, visit);
+        let verdict = self
+            .sink
+            .take(self.draft.text(&self.lines), whole, b"", visit);
         self.lines.release();
         let is_outside = verdict == Verdict::Before && self.cut.after_pruned;
         if verdict != Verdict::Ours && !is_outside {

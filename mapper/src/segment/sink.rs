@@ -77,10 +77,12 @@ impl<'a> Sink<'a> {
         self.cut.end.is_some_and(|end| position >= end)
     }
 
+    /// `passed` is the text of lines that were passed over since the entry before: one without a time asks them.
     pub(super) fn take(
         &mut self,
         raw: &[u8],
         whole: Whole,
+        passed: &[u8],
         visit: &mut dyn FnMut(&Entry<'_>),
     ) -> Verdict {
         let mut parsed = recycle(mem::take(&mut self.parsed));
@@ -108,11 +110,54 @@ impl<'a> Sink<'a> {
             _ => {}
         }
         if verdict == Verdict::Ours {
+            if own.is_none() {
+                self.inherit_from(whole.position.file, passed);
+            }
             self.inherited = own.or(self.inherited);
             self.emit(raw, &whole, &parsed, self.inherited, visit);
         }
         self.parsed = recycle(parsed);
         verdict
+    }
+
+    /// Whether an entry may go uncounted but for its shape: it is this segment's, and knows whose time it would inherit.
+    pub(super) fn can_pass(&self) -> bool {
+        self.started && self.inherited.is_some()
+    }
+
+    /// Entries that were ruled out unparsed.
+    pub(super) fn pass(&mut self, file: u32, bytes: u64, lines: u64) {
+        let tally = self.tally(file);
+        tally.bytes += bytes;
+        tally.lines += lines;
+        tally.entries += lines;
+        tally.unparsed += lines;
+    }
+
+    /// Learns the time that the next entry would inherit of lines that were passed over; their text ends with a LF.
+    pub(super) fn inherit_from(&mut self, file: u32, mut passed: &[u8]) {
+        while let Some(text) = passed.strip_suffix(b"\n") {
+            let start = memchr::memrchr(b'\n', text).map_or(0, |found| found + 1);
+            let line = &text[start..];
+            let raw = line.strip_suffix(b"\r").unwrap_or(line);
+            let whole = Whole {
+                position: Position { file, offset: 0 },
+                number: 0,
+                orphan: false,
+                distance: 0,
+                wrapper_time: None,
+            };
+            let mut parsed = recycle(mem::take(&mut self.parsed));
+            self.parse(raw, &whole, &mut parsed);
+            let own = own_time(&parsed, &whole, self.context);
+            self.parsed = recycle(parsed);
+            if let Some(time) = own {
+                self.tally(file).see_time(time);
+                self.inherited = own;
+                return;
+            }
+            passed = &passed[..start];
+        }
     }
 
     /// At the end, and before bytes that are missing: what waits has no time, and nobody inherits one.

@@ -45,6 +45,15 @@ pub struct TimeReader {
     /// The last local minute resolved, packed, and its first moment. 0 is no minute.
     minute_key: u64,
     minute_ns: i64,
+    second: LastSecond,
+}
+
+/// The last second read of a text like `2026-01-19T14:00:00Z`, fraction aside: most of a log's entries share theirs with
+/// the one before.
+#[derive(Clone, Copy, Debug)]
+struct LastSecond {
+    text: [u8; 19],
+    ns: i64,
 }
 
 impl TimeReader {
@@ -65,6 +74,10 @@ impl TimeReader {
             year,
             minute_key: 0,
             minute_ns: 0,
+            second: LastSecond {
+                text: [0; 19],
+                ns: 0,
+            },
         }
     }
 
@@ -76,11 +89,30 @@ impl TimeReader {
     }
 
     /// The time that a whole text is: `Stamp::None` where it is of no known shape.
+    #[inline]
     pub fn read(&mut self, text: &[u8]) -> Stamp {
-        match shape::whole(text) {
+        let utc = text.split_first_chunk().and_then(|(second, rest)| {
+            let (nanos, digits) = shape::utc_fraction(rest)?;
+            Some((second, nanos, digits))
+        });
+        if let Some((second, nanos, digits)) = utc
+            && *second == self.second.text
+        {
+            return Stamp::At(Time::new(self.second.ns + i64::from(nanos), digits));
+        }
+        let stamp = match shape::whole(text) {
             Some(moment) => self.resolve(&moment),
             None => Stamp::None,
+        };
+        if let (Stamp::At(time), Some((second, nanos, _))) = (stamp, utc)
+            && shape::is_usual(text)
+        {
+            self.second = LastSecond {
+                text: *second,
+                ns: time.ns - i64::from(nanos),
+            };
         }
+        stamp
     }
 
     /// The time that a whole text is, by a format of the job.

@@ -266,6 +266,30 @@ fn usual(text: &[u8]) -> Found {
     Some((Moment::Civil(civil), at))
 }
 
+/// Whether a text begins with a date and a clock to the second, of 19 bytes.
+pub(super) fn is_usual(text: &[u8]) -> bool {
+    usual(text).is_some()
+}
+
+/// What follows a second of UTC: `Z` or `.123Z`, as nanoseconds and digits.
+#[inline]
+pub(super) fn utc_fraction(rest: &[u8]) -> Option<(u32, u8)> {
+    let digits = match rest {
+        [b'Z'] => return Some((0, 0)),
+        [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => digits,
+        _ => return None,
+    };
+    let mut nanos = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        nanos = nanos * 10 + u32::from(digit - b'0');
+    }
+    let missing = 9 - digits.len() as u32;
+    Some((nanos * 10_u32.pow(missing), digits.len() as u8))
+}
+
 /// `10/Oct/2000:13:55:36 -0700`, by fixed places.
 #[inline]
 fn of_access_logs(text: &[u8]) -> Found {

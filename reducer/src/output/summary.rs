@@ -46,6 +46,7 @@ struct Seen {
     bytes_expected: u64,
     entries: u64,
     malformed: u64,
+    unparsed: u64,
     untimed: u64,
     /// Files that the time range cannot touch, and bytes of those and of others: they count as seen.
     skipped_files: u64,
@@ -62,6 +63,7 @@ impl Seen {
         self.bytes_expected += other.bytes_expected;
         self.entries += other.entries;
         self.malformed += other.malformed;
+        self.unparsed += other.unparsed;
         self.untimed += other.untimed;
         self.skipped_files += other.skipped_files;
         self.skipped_bytes += other.skipped_bytes;
@@ -164,7 +166,7 @@ impl Summary {
                 "bytes": seen.skipped_bytes,
                 "rests_on": (seen.skipped_bytes > 0).then_some(RESTS_ON),
             },
-            "entries": { "read": seen.entries, "malformed": seen.malformed, "untimed": seen.untimed },
+            "entries": { "read": seen.entries, "malformed": seen.malformed, "unparsed": seen.unparsed, "untimed": seen.untimed },
             "operators": rests_on.collect::<Vec<_>>(),
             "hosts": hosts.iter().map(|host| &host.json).collect::<Vec<_>>(),
         });
@@ -271,6 +273,7 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
             };
             seen.entries += tally.entries;
             seen.malformed += tally.malformed;
+            seen.unparsed += tally.unparsed;
             seen.untimed += tally.untimed;
             let log = spool.head.plan.logs.get(log);
             let name = log.map_or("", |log| log.name.as_str());
@@ -360,6 +363,7 @@ fn file_json(
     put("lines", json!(tally.lines));
     put("entries", json!(tally.entries));
     put("malformed", json!(tally.malformed));
+    put("unparsed", json!(tally.unparsed));
     put("continuation_lines", json!(tally.continuation));
     put("blank_lines", json!(tally.blank));
     put("cut_lines", json!(tally.cut));

@@ -251,7 +251,7 @@ impl<'a> Best<'a> {
 }
 
 /// Tells most names that nobody wants without a comparison.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::format) struct Filter {
     bits: [u64; 4],
 }

@@ -44,6 +44,14 @@ impl Format for Json {
         &self.name
     }
 
+    fn holds_values(&self) -> bool {
+        true
+    }
+
+    fn is_object_a_line(&self) -> bool {
+        true
+    }
+
     fn parse<'a>(
         &self,
         raw: &'a [u8],

@@ -28,9 +28,7 @@ fn path(text: &str) -> FieldPath {
 }
 
 fn wanted(paths: &[&str]) -> Wanted {
-    Wanted {
-        paths: paths.iter().map(|text| path(text)).collect(),
-    }
+    Wanted::new(paths.iter().map(|text| path(text)).collect())
 }
 
 fn parse<'a>(raw: &'a str, paths: &[&str]) -> Parsed<'a> {

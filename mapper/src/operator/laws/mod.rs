@@ -6,7 +6,7 @@
 
 mod aggregate;
 mod context;
-pub(super) mod corpus;
+pub(crate) mod corpus;
 mod select;
 mod sequence;
 mod session;

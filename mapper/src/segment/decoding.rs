@@ -1,0 +1,176 @@
+//! A file's bytes for the reader of lines; of a compressed file they may be decoded ahead, by a thread of its own.
+//!
+//! A compressed file is one segment, so one thread would decode it and scan it in turn while others have nothing to
+//! do. Where a thread is to spare it decodes instead, a few blocks ahead: never more than `threads` are at work.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::open::Content;
+use crate::tally::Finding;
+
+const BLOCK_BYTES: usize = 512 << 10;
+/// Blocks that wait to be scanned.
+const BLOCKS: usize = 4;
+
+/// Threads that have nothing to scan.
+#[derive(Debug, Default)]
+pub struct Spare {
+    threads: AtomicUsize,
+}
+
+impl Spare {
+    /// As many as are not needed for so many segments.
+    pub fn new(threads: usize, segments: usize) -> Spare {
+        Spare {
+            threads: AtomicUsize::new(threads.saturating_sub(segments)),
+        }
+    }
+
+    /// One thread more has nothing to do.
+    pub fn give(&self) {
+        self.threads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        let one_less = |threads: usize| threads.checked_sub(1);
+        self.threads
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok()
+    }
+}
+
+pub(super) enum Bytes<'a> {
+    Here(Content),
+    Ahead(Ahead<'a>),
+}
+
+/// What another thread decodes.
+pub(super) struct Ahead<'a> {
+    blocks: Receiver<Block>,
+    /// Blocks that are read go back to be filled again.
+    spent: SyncSender<Vec<u8>>,
+    block: Block,
+    at: usize,
+    disk_bytes: u64,
+    spare: &'a Spare,
+}
+
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    /// Read from disk for it.
+    disk_bytes: u64,
+    /// The last one: what is to be said of the file, and whether it was read whole.
+    end: Option<(Option<Finding>, bool)>,
+}
+
+impl<'a> Bytes<'a> {
+    pub(super) fn new(content: Content, spare: Option<&'a Spare>) -> Bytes<'a> {
+        match spare.filter(|spare| content.is_decoded() && spare.take()) {
+            Some(spare) => Bytes::Ahead(Ahead::new(content, spare)),
+            None => Bytes::Here(content),
+        }
+    }
+
+    /// Fills a part of `to`; 0 is the end of what can be read.
+    pub(super) fn read(&mut self, to: &mut [u8]) -> usize {
+        match self {
+            Bytes::Here(content) => content.read(to),
+            Bytes::Ahead(ahead) => ahead.read(to),
+        }
+    }
+
+    /// Bytes read from disk since this was last asked.
+    pub(super) fn take_disk_bytes(&mut self) -> u64 {
+        match self {
+            Bytes::Here(content) => content.take_disk_bytes(),
+            Bytes::Ahead(ahead) => std::mem::take(&mut ahead.disk_bytes),
+        }
+    }
+
+    /// Known once `read` gave 0.
+    pub(super) fn finding(&self) -> Option<&Finding> {
+        match self {
+            Bytes::Here(content) => content.finding(),
+            Bytes::Ahead(ahead) => ahead.block.end.as_ref()?.0.as_ref(),
+        }
+    }
+
+    /// Known once `read` gave 0.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Bytes::Here(content) => content.is_whole(),
+            Bytes::Ahead(ahead) => ahead.block.end.as_ref().is_some_and(|end| end.1),
+        }
+    }
+}
+
+impl<'a> Ahead<'a> {
+    fn new(content: Content, spare: &'a Spare) -> Ahead<'a> {
+        let (full, blocks) = sync_channel(BLOCKS);
+        let (spent, empty) = sync_channel(BLOCKS + 1);
+        std::thread::spawn(move || decode(content, &full, &empty));
+        Ahead {
+            blocks,
+            spent,
+            block: Block::default(),
+            at: 0,
+            disk_bytes: 0,
+            spare,
+        }
+    }
+
+    fn read(&mut self, to: &mut [u8]) -> usize {
+        while self.at == self.block.bytes.len() {
+            if self.block.end.is_some() {
+                return 0;
+            }
+            let Ok(next) = self.blocks.recv() else {
+                return 0;
+            };
+            let spent = std::mem::replace(&mut self.block, next);
+            // Nobody takes it where the file is decoded to its end.
+            let _ = self.spent.try_send(spent.bytes);
+            self.disk_bytes += self.block.disk_bytes;
+            self.at = 0;
+        }
+        let rest = &self.block.bytes[self.at..];
+        let count = rest.len().min(to.len());
+        to[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        count
+    }
+}
+
+impl Drop for Ahead<'_> {
+    fn drop(&mut self) {
+        // The other thread ends with the block that it is at.
+        self.spare.give();
+    }
+}
+
+fn decode(mut content: Content, full: &SyncSender<Block>, empty: &Receiver<Vec<u8>>) {
+    loop {
+        let mut bytes = empty.try_recv().unwrap_or_default();
+        bytes.resize(BLOCK_BYTES, 0);
+        let mut length = 0;
+        let mut end = None;
+        while length < bytes.len() && end.is_none() {
+            match content.read(&mut bytes[length..]) {
+                0 => end = Some((content.finding().cloned(), content.is_whole())),
+                count => length += count,
+            }
+        }
+        bytes.truncate(length);
+        let is_end = end.is_some();
+        let block = Block {
+            bytes,
+            disk_bytes: content.take_disk_bytes(),
+            end,
+        };
+        if full.send(block).is_err() || is_end {
+            return;
+        }
+    }
+}
