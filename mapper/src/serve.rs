@@ -344,6 +344,8 @@ fn find(start: &Start) -> Result<Manifest, Error> {
                     clock_ahead_ns: start.clock_ahead_ns,
                     max_decoded_bytes: plan.limits.max_decoded_bytes.unwrap_or(u64::MAX),
                     window_bytes: WINDOW_BYTES,
+                    prefilter: None,
+                    spare: None,
                     line_counts: None,
                     pace: None,
                 },
