@@ -53,6 +53,8 @@ pub struct OperatorReport {
     /// What went to disk, merged runs and sorted rows, and in how many runs.
     pub spilled_bytes: u64,
     pub spilled_runs: u64,
+    /// What else is to be said of the rows.
+    pub notes: Vec<String>,
 }
 
 /// Takes the rows of one operator after the other.
@@ -106,7 +108,7 @@ pub fn reduce(
             })
         })?;
         operator.finish(core, &names, &mut rows).map_err(mismatch)?;
-        let rows = rows.end()?;
+        let (rows, notes) = rows.end()?;
         sink.end()?;
         reports.push(OperatorReport {
             name: plan.name.clone(),
@@ -116,6 +118,7 @@ pub fn reduce(
             runs: from_hosts,
             spilled_bytes: spill.bytes(),
             spilled_runs: spill.runs(),
+            notes,
         });
     }
     Ok(reports)

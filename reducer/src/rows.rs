@@ -19,6 +19,7 @@ pub struct Finished<'a> {
     limit: usize,
     rows: u64,
     sorter: Sorter<'a>,
+    notes: Vec<String>,
     error: Option<Error>,
 }
 
@@ -35,6 +36,7 @@ impl<'a> Finished<'a> {
             limit,
             rows: 0,
             sorter: Sorter::new(limit, memory_bytes, spill),
+            notes: Vec::new(),
             error: None,
         }
     }
@@ -44,8 +46,8 @@ impl<'a> Finished<'a> {
         self.rows >= self.limit as u64 || self.error.is_some()
     }
 
-    /// The sorted rows last; how many there were in all.
-    pub fn end(self) -> Result<u64, Error> {
+    /// The sorted rows last; how many there were in all, and what else is to be said of them.
+    pub fn end(self) -> Result<(u64, Vec<String>), Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -54,7 +56,7 @@ impl<'a> Finished<'a> {
             rows += 1;
             sink.row(row)
         })?;
-        Ok(rows)
+        Ok((rows, self.notes))
     }
 }
 
@@ -70,6 +72,10 @@ impl Rows for Finished<'_> {
         if self.error.is_none() {
             self.error = self.sorter.push(key, row).err();
         }
+    }
+
+    fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jobspec::plan::{OperatorKind, OperatorPlan, Plan, SessionKey, SessionPlan};
+use jobspec::plan::{OperatorKind, OperatorPlan, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -207,12 +207,7 @@ impl AnyOperator {
         let range = plan.range;
         match &operator.kind {
             OperatorKind::Context(kind) => Ok(AnyOperator::Context(Context::new(kind, range))),
-            OperatorKind::Session(
-                kind @ SessionPlan {
-                    key: SessionKey::By(by),
-                    ..
-                },
-            ) => Ok(AnyOperator::Session(Session::new(kind, by, range))),
+            OperatorKind::Session(kind) => Ok(AnyOperator::Session(Session::new(kind, range))),
             OperatorKind::Aggregate(kind) => {
                 Ok(AnyOperator::Aggregate(Aggregate::new(kind, range)))
             }
@@ -225,12 +220,7 @@ impl AnyOperator {
                         operator.name
                     )
                 }),
-            OperatorKind::Session(SessionPlan {
-                key: SessionKey::Link { .. },
-                ..
-            })
-            | OperatorKind::Patterns(_)
-            | OperatorKind::Anomaly(_) => {
+            OperatorKind::Patterns(_) | OperatorKind::Anomaly(_) => {
                 let (kind, name) = (operator.kind.name(), &operator.name);
                 Err(format!("[{kind}.{name}] cannot be executed by this build"))
             }

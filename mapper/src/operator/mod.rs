@@ -145,6 +145,8 @@ pub trait Rows {
     /// A row in any order: rows are sorted by their keys (see `SortKey`), and those of one key stay as they came. An
     /// operator pushes all its rows so, or none, and makes all keys of the same parts.
     fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>);
+    /// A sentence for the summary, about the rows of this operator.
+    fn note(&mut self, _note: String) {}
 }
 
 /// The names behind places, and what of them did not come.

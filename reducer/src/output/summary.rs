@@ -136,6 +136,7 @@ impl Summary {
                     "runs": report.runs,
                     "spilled_bytes": report.spilled_bytes,
                     "spilled_runs": report.spilled_runs,
+                    "notes": report.notes,
                     "figures": if complete { "complete" } else { figures_of_less(&plan.kind) },
                 })
             });

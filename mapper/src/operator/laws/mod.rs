@@ -14,7 +14,7 @@ mod session;
 use std::collections::BTreeMap;
 
 use jobspec::expr::{Column, Comparison, Expr};
-use jobspec::plan::{Limits, Named, OperatorKind, OperatorPlan, Plan, SessionKey, TimeRange};
+use jobspec::plan::{AnomalyPlan, Limits, Named, OperatorKind, OperatorPlan, Plan, TimeRange};
 use jobspec::value::{OwnedValue, Value};
 
 use self::corpus::{Cell, Corpus, Event, Random};
@@ -39,6 +39,11 @@ fn context() {
 #[test]
 fn session() {
     obeys("session", session::case);
+}
+
+#[test]
+fn linked_session() {
+    obeys("session", session::linked_case);
 }
 
 #[test]
@@ -108,7 +113,13 @@ fn a_partial_of_another_plan_is_refused() {
         whole.expect("there are streams")
     };
     let mut refused = 0;
-    for case in [session::case, aggregate::case, select::case] {
+    let cases = [
+        session::case,
+        session::linked_case,
+        aggregate::case,
+        select::case,
+    ];
+    for case in cases {
         let operators = [(); 12].map(|_| operator(&case(&mut random, &corpus)));
         for operator in &operators {
             assert!(operator.accepts(&absorbed_by(operator)));
@@ -135,9 +146,10 @@ fn hostile_bytes_are_refused_or_harmless() {
     for seed in 1..=300 {
         let mut random = Random::new(seed);
         let few = |random: &mut Random| Corpus::random(random, 6);
-        let makers: [(Maker, Caser); 6] = [
+        let makers: [(Maker, Caser); 7] = [
             (few, context::case),
             (few, session::case),
+            (few, session::linked_case),
             (few, aggregate::case),
             (few, select::case),
             (sequence::corpus, sequence::leftmost),
@@ -185,20 +197,19 @@ fn hostile_bytes_are_refused_or_harmless() {
 
 #[test]
 fn what_cannot_be_executed_says_so() {
-    let mut random = Random::new(1);
-    let corpus = Corpus::random(&mut random, 3);
-    let case = session::case(&mut random, &corpus);
-    let OperatorKind::Session(mut plan) = case.kind else {
-        panic!("a case of sessions has their kind");
+    let plan = AnomalyPlan {
+        of: 0,
+        value: 0,
+        threshold: 4.0,
     };
-    plan.key = SessionKey::Link {
-        ids: Vec::new(),
-        hub: 1000,
+    let range = TimeRange {
+        from_ns: None,
+        to_ns: None,
     };
-    let refused = made(OperatorKind::Session(plan), case.range);
+    let refused = made(OperatorKind::Anomaly(plan), range);
     assert_eq!(
         refused.err().as_deref(),
-        Some("[session.test] cannot be executed by this build")
+        Some("[anomaly.test] cannot be executed by this build")
     );
 }
 

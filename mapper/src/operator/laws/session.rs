@@ -1,4 +1,4 @@
-//! The oracle of sessions: all entries of a key in order, cut one after the other.
+//! The oracle of sessions: all entries of a key, or all that ids join, in order, cut one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,24 @@ use super::corpus::{Cell, Corpus, Event, Random, SERVICE, STATUS, TOOK, USER};
 use super::{Case, field, is_inside, named, predicate, range, select};
 
 pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
+    let by = random.pick(&[&[SERVICE][..], &[USER], &[USER, STATUS]]);
+    case_of(random, corpus, by, None)
+}
+
+pub fn linked_case(random: &mut Random, corpus: &Corpus) -> Case {
+    let ids = random.pick(&[
+        &[USER, STATUS][..],
+        &[TOOK, USER],
+        &[SERVICE],
+        &[STATUS, TOOK, SERVICE],
+    ]);
+    let hub = random.pick(&[0, 1, 2, 3, 5, 8, 1000]);
+    case_of(random, corpus, ids, Some(hub))
+}
+
+fn case_of(random: &mut Random, corpus: &Corpus, by: &[usize], hub: Option<u32>) -> Case {
     let (condition, admits) = predicate(random);
     let range = range(random);
-    let by = random.pick(&[&[SERVICE][..], &[USER], &[USER, STATUS]]);
     let gap_ns = random.pick(&[None, Some(0), Some(1_000_000_000), Some(20_000_000_000)]);
     let (starts, is_start) = edge_predicate(random, 503);
     let (ends, is_end) = edge_predicate(random, 200);
@@ -32,27 +47,17 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
         .collect();
     let at_least = random.one_in(3).then(|| random.below(4) as u64);
 
-    let mut keys: BTreeMap<Vec<String>, (Vec<Cell>, Vec<&Event>)> = BTreeMap::new();
-    for event in corpus
+    let admitted: Vec<&Event> = corpus
         .events()
         .filter(|event| is_inside(&range, event) && admits(event))
-    {
-        let cells: Vec<Cell> = by.iter().map(|index| event.cells[*index].clone()).collect();
-        let Some(texts) = cells.iter().map(Cell::text).collect() else {
-            continue;
-        };
-        let held = keys
-            .entry(texts)
-            .or_insert_with(|| (cells.clone(), Vec::new()));
-        for (shown, cell) in held.0.iter_mut().zip(cells) {
-            if matches!(cell, Cell::Int(_)) {
-                *shown = cell;
-            }
-        }
-        held.1.push(event);
-    }
+        .collect();
+    let links = Links::new(&admitted, by, hub.unwrap_or(0) as usize);
+    let groups = match hub {
+        Some(_) => links.components(&admitted),
+        None => keys(&admitted, by),
+    };
     let mut rows = Vec::new();
-    for (key, events) in keys.values_mut() {
+    for mut events in groups {
         events.sort_by_key(|event| event.place);
         let sessions = events.chunk_by(|before, event| {
             let silence_ns = i128::from(event.place.time_ns) - i128::from(before.place.time_ns);
@@ -84,10 +89,10 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
                     .count();
                 (count > 0).then(|| format!("\"{}\":{count}", level.name()))
             });
-            let key = by.iter().zip(key.iter());
-            let key = key
-                .map(|(index, cell)| format!("\"k{index}\":{}", cell.json()))
-                .collect::<Vec<_>>();
+            let key = match hub {
+                Some(_) => links.json(session),
+                None => key_json(&events, by),
+            };
             let time = |time: Option<&jobspec::value::Time>| {
                 time.map_or(Cell::Null, |time| Cell::Time(*time)).json()
             };
@@ -96,8 +101,7 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
                 _ => Cell::Null,
             };
             let head = format!(
-                "{{\"key\":{{{}}},\"start\":{},\"end\":{},\"duration_ms\":",
-                key.join(","),
+                "{{{key},\"start\":{},\"end\":{},\"duration_ms\":",
                 time(times.first()),
                 time(times.last()),
             );
@@ -151,13 +155,18 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
         .map(|(what, field)| measure(*what, *field))
         .collect();
     inner.push(measure(What::Count, TOOK));
+    let parts = by
+        .iter()
+        .map(|index| named(&format!("k{index}"), field(*index)));
     let kind = OperatorKind::Session(SessionPlan {
         predicate: condition,
-        key: SessionKey::By(
-            by.iter()
-                .map(|index| named(&format!("k{index}"), field(*index)))
-                .collect(),
-        ),
+        key: match hub {
+            Some(hub) => SessionKey::Link {
+                ids: parts.collect(),
+                hub,
+            },
+            None => SessionKey::By(parts.collect()),
+        },
         gap_ns,
         starts,
         ends,
@@ -177,6 +186,116 @@ pub fn case(random: &mut Random, corpus: &Corpus) -> Case {
         range,
         rows: rows.into_iter().map(|(_, _, row)| row).collect(),
         kind,
+    }
+}
+
+/// The entries of each key.
+fn keys<'a>(events: &[&'a Event], by: &[usize]) -> Vec<Vec<&'a Event>> {
+    let mut keys: BTreeMap<Vec<String>, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        let texts = by.iter().map(|index| event.cells[*index].text());
+        if let Some(texts) = texts.collect() {
+            keys.entry(texts).or_default().push(event);
+        }
+    }
+    keys.into_values().collect()
+}
+
+/// The key of entries that have one: of values of one text a number is shown.
+fn key_json(events: &[&Event], by: &[usize]) -> String {
+    let parts = by.iter().map(|index| {
+        let mut cells = events.iter().map(|event| &event.cells[*index]);
+        let number = cells.find(|cell| !matches!(cell, Cell::Text(_)));
+        let cell = number.unwrap_or(&events[0].cells[*index]);
+        format!("\"k{index}\":{}", cell.json())
+    });
+    format!("\"key\":{{{}}}", parts.collect::<Vec<_>>().join(","))
+}
+
+/// An id: its field and its text.
+type Id = (usize, String);
+
+/// All ids of a job.
+struct Links {
+    fields: Vec<usize>,
+    /// What an id is shown as: a number if it ever is one.
+    shown: BTreeMap<Id, Cell>,
+    hubs: BTreeSet<Id>,
+}
+
+impl Links {
+    fn new(events: &[&Event], fields: &[usize], hub: usize) -> Links {
+        let mut links = Links {
+            fields: fields.to_vec(),
+            shown: BTreeMap::new(),
+            hubs: BTreeSet::new(),
+        };
+        let mut beside: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
+        for event in events {
+            for id in links.ids(event) {
+                let cell = &event.cells[id.0];
+                if !matches!(cell, Cell::Text(_)) || !links.shown.contains_key(&id) {
+                    links.shown.insert(id.clone(), cell.clone());
+                }
+                let others = beside.entry(id.clone()).or_default();
+                others.extend(links.ids(event).into_iter().filter(|other| *other != id));
+            }
+        }
+        let hubs = beside.into_iter().filter(|(_, others)| others.len() > hub);
+        links.hubs = hubs.map(|(id, _)| id).collect();
+        links
+    }
+
+    fn ids(&self, event: &Event) -> BTreeSet<Id> {
+        let id = |field: &usize| Some((*field, event.cells[*field].text()?));
+        self.fields.iter().filter_map(id).collect()
+    }
+
+    /// Takes an entry, and then all that stand beside an id of what was taken, until there is none; entries that have
+    /// nothing but hubs are together where they have the same.
+    fn components<'a>(&self, events: &[&'a Event]) -> Vec<Vec<&'a Event>> {
+        let mut left: Vec<&Event> = events.to_vec();
+        left.retain(|event| !self.ids(event).is_empty());
+        let mut components = Vec::new();
+        while let Some(first) = left.pop() {
+            let mut component = vec![first];
+            let first_ids = self.ids(first);
+            let mut joins: BTreeSet<Id> = first_ids.difference(&self.hubs).cloned().collect();
+            loop {
+                let (beside, others): (Vec<&Event>, Vec<&Event>) =
+                    left.into_iter().partition(|event| match joins.is_empty() {
+                        true => self.ids(event) == first_ids,
+                        false => !self.ids(event).is_disjoint(&joins),
+                    });
+                left = others;
+                if beside.is_empty() {
+                    break;
+                }
+                for event in beside {
+                    joins.extend(self.ids(event).difference(&self.hubs).cloned());
+                    component.push(event);
+                }
+            }
+            components.push(component);
+        }
+        components
+    }
+
+    /// The ids of some entries.
+    fn json(&self, events: &[&Event]) -> String {
+        let ids: BTreeSet<Id> = events.iter().flat_map(|event| self.ids(event)).collect();
+        let fields = self.fields.iter().map(|field| {
+            let ids = ids.iter().filter(|id| id.0 == *field);
+            let mut cells: Vec<&Cell> = ids.map(|id| &self.shown[id]).collect();
+            cells.sort_by(|left, right| match (left.number(), right.number()) {
+                (Some(left), Some(right)) => left.total_cmp(&right),
+                (None, None) => left.text().cmp(&right.text()),
+                (left, right) => left.is_none().cmp(&right.is_none()),
+            });
+            let cells: Vec<String> = cells.into_iter().map(Cell::json).collect();
+            format!("\"k{field}\":[{}]", cells.join(","))
+        });
+        format!("\"ids\":{{{}}}", fields.collect::<Vec<_>>().join(","))
     }
 }
 

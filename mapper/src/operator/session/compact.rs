@@ -60,20 +60,30 @@ impl Session {
     }
 
     /// Cuts the entries of one key into sessions.
-    pub(super) fn cut(&self, mut entries: Vec<Compact>) -> Vec<Fragment> {
-        entries.sort_unstable_by_key(|entry| entry.edge.place);
-        let mut sessions: Vec<Fragment> = Vec::new();
+    pub(super) fn cut_of_key(&self, entries: Vec<Compact>) -> Vec<Fragment> {
+        let sessions = self.cut(entries.into_iter().map(|entry| (entry, ())).collect());
+        sessions.into_iter().map(|(session, _)| session).collect()
+    }
+
+    /// Cuts the entries of one key, or of keys that are linked, into sessions, and what is said of each entry with them.
+    pub(super) fn cut<T>(&self, mut entries: Vec<(Compact, T)>) -> Vec<(Fragment, Vec<T>)> {
+        entries.sort_unstable_by_key(|(entry, _)| entry.edge.place);
+        let mut sessions: Vec<(Fragment, Vec<T>)> = Vec::new();
         // Where the entry before stands, if it does not end its session.
         let mut before_ns = None;
-        for entry in entries {
+        for (entry, said) in entries {
             let place = entry.edge.place;
             let goes_on = !entry.starts
                 && before_ns.is_some_and(|before| self.is_near(before, place.time_ns));
             match sessions.last_mut() {
-                Some(session) if goes_on => session.add(entry.edge, entry.level),
-                _ => sessions.push(Fragment::new(entry.edge, entry.level, &self.measures)),
+                Some((session, _)) if goes_on => session.add(entry.edge, entry.level),
+                _ => {
+                    let session = Fragment::new(entry.edge, entry.level, &self.measures);
+                    sessions.push((session, Vec::new()));
+                }
             }
-            if let Some(session) = sessions.last_mut() {
+            if let Some((session, all_said)) = sessions.last_mut() {
+                all_said.push(said);
                 self.measures
                     .add_values(&mut session.measures, &entry.values, &place);
                 if let Some(record) = entry.record {

@@ -6,6 +6,7 @@
 
 mod compact;
 mod fragment;
+mod link;
 mod timeline;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use std::collections::hash_map::Entry as Slot;
 
 use bstr::{BStr, BString};
 use jobspec::expr::{Expr, Misfits};
-use jobspec::plan::{Named, SessionPlan, TimeRange};
+use jobspec::plan::{Named, SessionKey, SessionPlan, TimeRange};
 use jobspec::value::{OwnedValue, Value};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -31,7 +32,10 @@ use crate::record::{EntryRecord, shown};
 
 pub struct Session {
     gate: Gate,
+    /// The key, or the ids of which an entry has some.
     key: Vec<Named>,
+    /// Where ids are linked: how many others one may have.
+    hub: Option<u32>,
     gap_ns: Option<i64>,
     starts: Option<Expr>,
     ends: Option<Expr>,
@@ -112,11 +116,15 @@ impl KeyPartial {
 }
 
 impl Session {
-    /// A session by key; `by` is its key.
-    pub fn new(plan: &SessionPlan, by: &[Named], range: TimeRange) -> Session {
+    pub fn new(plan: &SessionPlan, range: TimeRange) -> Session {
+        let (key, hub) = match &plan.key {
+            SessionKey::By(key) => (key, None),
+            SessionKey::Link { ids, hub } => (ids, Some(*hub)),
+        };
         Session {
             gate: Gate::new(range, plan.predicate.as_ref()),
-            key: by.to_vec(),
+            key: key.clone(),
+            hub,
             gap_ns: plan.gap_ns,
             starts: plan.starts.clone(),
             ends: plan.ends.clone(),
@@ -205,9 +213,26 @@ impl Session {
     }
 
     /// The rows of a session: one, and more of them where its timeline is longer than `max`.
+    /// Hands on the rows of one session.
+    fn push(
+        &self,
+        key: OwnedValue,
+        fragment: Fragment,
+        misfits: &Misfits,
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) {
+        let mut order = SortKey::new();
+        order.place(&fragment.first.place);
+        let order = order.into_bytes();
+        for row in self.rows(key, fragment, misfits, sources) {
+            rows.push_keyed(order.clone(), row);
+        }
+    }
+
     fn rows(
         &self,
-        key: &[OwnedValue],
+        key: OwnedValue,
         fragment: Fragment,
         misfits: &Misfits,
         sources: &dyn Sources,
@@ -235,8 +260,6 @@ impl Session {
             .map(|part| Value::List(part.to_vec()));
         let first_part = parts.next().unwrap_or(Value::List(Vec::new()));
 
-        let names = self.key.iter().map(|named| named.name.clone());
-        let key = Value::Object(names.zip(key.iter().cloned().map(shown)).collect());
         let duration_ns = match (start, end) {
             (Some(start), Some(end)) => Some(end.ns.saturating_sub(start.ns)),
             _ => None,
@@ -272,6 +295,11 @@ impl Session {
             rows.push(values);
         }
         rows
+    }
+
+    fn key_object(&self, values: Box<[OwnedValue]>) -> OwnedValue {
+        let names = self.key.iter().map(|named| named.name.clone());
+        Value::Object(names.zip(values.into_iter().map(shown)).collect())
     }
 }
 
@@ -372,7 +400,11 @@ impl Operator for Session {
                 key::push(&mut partial.key, &value);
                 values.push(value);
             }
-            if !values.iter().any(Value::is_null) {
+            let takes_part = match self.hub {
+                Some(_) => !values.iter().all(Value::is_null),
+                None => !values.iter().any(Value::is_null),
+            };
+            if takes_part {
                 let SessionPartial { keys, key, .. } = partial;
                 match keys.get_mut(key.as_slice()) {
                     Some(held) => {
@@ -459,8 +491,11 @@ impl Operator for Session {
         parts
     }
 
-    /// A record for each key.
+    /// A record for each key; linked ids have to meet, so they stay in the core.
     fn take_records(&self, partial: &mut SessionPartial, run: &mut Run) {
+        if self.hub.is_some() {
+            return;
+        }
         let mut keys: Vec<_> = std::mem::take(&mut partial.keys).into_iter().collect();
         keys.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         for (key, held) in keys {
@@ -483,27 +518,40 @@ impl Operator for Session {
     ) -> Result<(), Mismatch> {
         let misfits = Misfits::default();
         let held = self.join_keys(key, values)?;
+        let key = self.key_object(held.values);
         let fragments = match held.sessions {
             Sessions::Fragments(fragments) => fragments,
-            Sessions::Entries(entries) => self.cut(entries),
+            Sessions::Entries(entries) => self.cut_of_key(entries),
         };
         for fragment in fragments {
-            let mut key = SortKey::new();
-            key.place(&fragment.first.place);
-            let key = key.into_bytes();
-            for row in self.rows(&held.values, fragment, &misfits, sources) {
-                rows.push_keyed(key.clone(), row);
-            }
+            self.push(key.clone(), fragment, &misfits, sources, rows);
         }
         Ok(())
     }
 
-    /// Every row is one of a record.
-    fn finish(&self, _core: SessionPartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
+    /// Every row is one of a record, but where ids are linked: what joins is settled when all of them have met.
+    fn finish(&self, core: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
+        let Some(hub) = self.hub else {
+            return;
+        };
+        let misfits = Misfits::default();
+        let mut sessions: Vec<(OwnedValue, Fragment)> = Vec::new();
+        self.linked(
+            core.keys.into_values().collect(),
+            hub,
+            rows,
+            &mut |ids, session| {
+                sessions.push((ids, session));
+            },
+        );
+        for (ids, session) in sessions {
+            self.push(ids, session, &misfits, sources, rows);
+        }
+    }
 
     fn columns(&self) -> Vec<OutputColumn> {
         let before = [
-            "key",
+            self.hub.map_or("key", |_| "ids"),
             "start",
             "end",
             "duration_ms",
