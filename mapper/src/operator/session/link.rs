@@ -252,6 +252,8 @@ mod tests {
     #[derive(Default)]
     struct Notes(Vec<String>);
     impl Rows for Notes {
+        fn push_keyed(&mut self, _key: Vec<u8>, _row: Vec<OwnedValue>) {}
+
         fn push(&mut self, _row: Vec<OwnedValue>) {}
 
         fn note(&mut self, note: String) {

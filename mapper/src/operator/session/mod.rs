@@ -212,7 +212,6 @@ impl Session {
             && range.to_ns.is_none_or(|to| is_far(fragment.end_ns(), to))
     }
 
-    /// The rows of a session: one, and more of them where its timeline is longer than `max`.
     /// Hands on the rows of one session.
     fn push(
         &self,
@@ -230,6 +229,7 @@ impl Session {
         }
     }
 
+    /// The rows of a session: one, and more of them where its timeline is longer than `max`.
     fn rows(
         &self,
         key: OwnedValue,
