@@ -302,7 +302,7 @@ fn a_damaged_file_is_used_as_far_as_it_goes_and_said() {
         "{\"time\":\"2026-01-19T15:00:00Z\",\"n\":7}\nnot json\n",
     );
     let text = job(
-        "[aggregate.all]\nselect = { n = \"count(*)\", last = \"max(n)\" }\n",
+        "[session.each]\nby = [\"n\"]\n[aggregate.all]\nselect = { n = \"count(*)\", last = \"max(n)\" }\n",
         "",
     )
     .replace("*.jsonl", "*.jsonl*");
@@ -318,11 +318,13 @@ fn a_damaged_file_is_used_as_far_as_it_goes_and_said() {
         serde_json::from_str(&folder.read("out/summary.json")).unwrap();
     assert_eq!(summary["completeness"]["complete"], false);
     assert_eq!(summary["completeness"]["files"]["complete"], 1);
-    assert_eq!(summary["operators"][0]["figures"], "of what was observed");
+    assert_eq!(summary["operators"][1]["figures"], "of what was observed");
     assert_eq!(
         summary["entries"]["malformed"], 2,
         "the line that is no JSON, and the one that was torn"
     );
+    let sessions = folder.read("out/each.jsonl");
+    assert!(sessions.contains("\"certain\":false") && !sessions.contains("\"certain\":true"));
     // Where the job allows it the same is a success, and still said.
     let set = ["--set", "run.require=0%"];
     let ended = logstitch(["run", "job.toml", "--out", "out"])

@@ -5,6 +5,7 @@
 //! sorted (`rows`). The finished rows go to the `output`s, which appear whole or not at all. It knows no transport and
 //! opens no log.
 
+pub mod completeness;
 pub mod ledger;
 pub mod output;
 pub mod reduce;

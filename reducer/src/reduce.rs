@@ -12,9 +12,9 @@ use mapper::entry::{Place, Source};
 use mapper::frame;
 use mapper::message::Manifest;
 use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, Sources};
-use mapper::tally::StreamTally;
 
 use crate::Error;
+use crate::completeness::Completeness;
 use crate::merge::{each_key, narrow};
 use crate::rows::Finished;
 use crate::spill::{self, Run, Spill};
@@ -67,10 +67,11 @@ pub trait RowSink {
 /// Merges and finishes every operator of the plan.
 pub fn reduce(
     spool: &Spool,
+    completeness: &Completeness,
     how: &Reduction<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<Vec<OperatorReport>, Error> {
-    let names = Names::new(spool);
+    let names = Names::new(spool, completeness);
     let mut random = match how.order {
         Order::AsSpooled => None,
         Order::Shuffled { seed } => Some(Random(seed)),
@@ -140,24 +141,6 @@ fn merge_cores(
         whole = merge(operator, whole, merged)?;
     }
     Ok(whole)
-}
-
-/// The tally of every stream of a host, by stream.
-pub fn tallies(spool: &Spool, host: u32) -> Result<Vec<StreamTally>, Error> {
-    let spooled = &spool.hosts[host as usize];
-    let streams = spooled
-        .manifest
-        .as_ref()
-        .map_or(0, |manifest| manifest.streams.len());
-    let mut tallies: Vec<StreamTally> = (0..streams).map(|_| StreamTally::default()).collect();
-    for part in &spooled.parts {
-        let whole = spool.part(host, part)?;
-        let tally: StreamTally = decode(spool, host, &whole.tally.0)?;
-        if let Some(stream) = tallies.get_mut(part.range.stream as usize) {
-            *stream = std::mem::take(stream).merge(tally);
-        }
-    }
-    Ok(tallies)
 }
 
 /// Neighbouring parts of one stream.
@@ -245,14 +228,15 @@ fn host_name(spool: &Spool, host: u32) -> &str {
 }
 
 /// The names behind every place of a spool.
-struct Names {
+struct Names<'a> {
+    completeness: &'a Completeness,
     /// By host, stream, file.
     sources: Vec<Vec<Vec<Source>>>,
     unknown: Source,
 }
 
-impl Names {
-    fn new(spool: &Spool) -> Names {
+impl Names<'_> {
+    fn new<'a>(spool: &Spool, completeness: &'a Completeness) -> Names<'a> {
         let logs = &spool.head.plan.logs;
         let of_host = |host: &str, manifest: &Manifest| {
             let streams = manifest.streams.iter().map(|planned| {
@@ -280,13 +264,14 @@ impl Names {
             file: String::new(),
         };
         Names {
+            completeness,
             sources: sources.collect(),
             unknown,
         }
     }
 }
 
-impl Sources for Names {
+impl Sources for Names<'_> {
     /// A place comes out of a frame: one that the manifest does not know has no names.
     fn source(&self, place: &Place) -> &Source {
         let host = self.sources.get(place.host as usize);
@@ -294,6 +279,14 @@ impl Sources for Names {
         stream
             .and_then(|files| files.get(place.file as usize))
             .unwrap_or(&self.unknown)
+    }
+
+    fn is_complete(&self, log: u16) -> bool {
+        self.completeness.is_whole(log)
+    }
+
+    fn is_complete_on(&self, host: u32, log: u16) -> bool {
+        self.completeness.is_whole_on(host, log)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jobspec::job::OutputFormat;
 use log::{info, warn};
+use reducer::completeness::Completeness;
 use reducer::output::{Folder, Jsonl, summary};
 use reducer::reduce::{self, Order, Reduction};
 use reducer::spool::Spool;
@@ -68,17 +69,19 @@ pub fn write_outputs(
         memory_bytes,
         folder: folder.path(),
     };
-    let operators = reduce::reduce(&spool, &how, &mut Jsonl::new(folder.path())).map_err(failed)?;
+    let completeness = Completeness::of(&spool).map_err(failed)?;
+    let operators = reduce::reduce(&spool, &completeness, &how, &mut Jsonl::new(folder.path()))
+        .map_err(failed)?;
     if verify {
-        verify_outputs(&spool, folder.path())?;
+        verify_outputs(&spool, &completeness, folder.path())?;
     }
-    let summary = summary::Summary::new(&spool, &operators).map_err(failed)?;
+    let summary = summary::Summary::new(&spool, &completeness, &operators).map_err(failed)?;
     summary.write(folder.path()).map_err(failed)?;
     Ok(summary)
 }
 
 /// Reduces again in other orders and groupings, and on disk for the most part: by the law, to the same bytes.
-fn verify_outputs(spool: &Spool, folder: &Path) -> Result<(), Error> {
+fn verify_outputs(spool: &Spool, completeness: &Completeness, folder: &Path) -> Result<(), Error> {
     for seed in [1, 2] {
         let again = folder.join(".verify");
         std::fs::create_dir(&again).map_err(|error| Error::failed(again.display(), error))?;
@@ -88,7 +91,8 @@ fn verify_outputs(spool: &Spool, folder: &Path) -> Result<(), Error> {
             memory_bytes: (spool.run_bytes() / (seed * 16)).max(LEAST_VERIFY_BYTES),
             folder: &again,
         };
-        let operators = reduce::reduce(spool, &how, &mut Jsonl::new(&again)).map_err(failed)?;
+        let operators =
+            reduce::reduce(spool, completeness, &how, &mut Jsonl::new(&again)).map_err(failed)?;
         for operator in &operators {
             let name = format!("{}.jsonl", operator.name);
             let read = |path: PathBuf| {

@@ -207,7 +207,11 @@ impl AnyOperator {
         let range = plan.range;
         match &operator.kind {
             OperatorKind::Context(kind) => Ok(AnyOperator::Context(Context::new(kind, range))),
-            OperatorKind::Session(kind) => Ok(AnyOperator::Session(Session::new(kind, range))),
+            OperatorKind::Session(kind) => Ok(AnyOperator::Session(Session::new(
+                kind,
+                range,
+                &operator.logs,
+            ))),
             OperatorKind::Aggregate(kind) => {
                 Ok(AnyOperator::Aggregate(Aggregate::new(kind, range)))
             }

@@ -12,9 +12,10 @@ use mapper::tally::{FileTally, Finding, FindingKind};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::reduce::{OperatorReport, tallies};
+use crate::completeness::{Completeness, HostCompleteness, is_in};
+use crate::reduce::OperatorReport;
 use crate::report::{HostReport, HostState};
-use crate::spool::{Spool, SpooledHost};
+use crate::spool::Spool;
 
 /// What leaving out parts of logs rests on.
 const RESTS_ON: &str = "no entry of a log is earlier than one before it by more than the log's `disorder`; \
@@ -79,19 +80,21 @@ struct HostSummary {
     json: Value,
     seen: Seen,
     findings: Vec<String>,
-    /// By log of the plan: whether all of it is in.
-    complete_logs: Vec<bool>,
     /// By log of the plan: whether it has a file here.
     matched_logs: Vec<bool>,
 }
 
 impl Summary {
-    pub fn new(spool: &Spool, operators: &[OperatorReport]) -> Result<Summary, Error> {
+    pub fn new(
+        spool: &Spool,
+        completeness: &Completeness,
+        operators: &[OperatorReport],
+    ) -> Result<Summary, Error> {
         let head = &spool.head;
         let mut seen = Seen::default();
         let mut hosts = Vec::new();
         for index in 0..head.hosts.len() {
-            let host = summarize(spool, index as u32)?;
+            let host = summarize(spool, completeness.host(index as u32), index as u32)?;
             seen.add(&host.seen);
             hosts.push(host);
         }
@@ -123,11 +126,7 @@ impl Summary {
             .iter()
             .zip(&head.plan.operators)
             .map(|(report, plan)| {
-                let complete = hosts.iter().zip(&head.hosts).all(|(host, head)| {
-                    plan.logs.iter().all(|log| {
-                        !head.logs.contains(log) || host.complete_logs[usize::from(*log)]
-                    })
-                });
+                let complete = plan.logs.iter().all(|log| completeness.is_whole(*log));
                 json!({
                     "name": report.name,
                     "kind": report.kind,
@@ -203,7 +202,7 @@ impl Summary {
     }
 }
 
-fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
+fn summarize(spool: &Spool, came: &HostCompleteness, index: u32) -> Result<HostSummary, Error> {
     let head = &spool.head.hosts[index as usize];
     let spooled = &spool.hosts[index as usize];
     let report = spooled.report.clone().unwrap_or_else(|| HostReport {
@@ -212,7 +211,6 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
     });
     let default = Manifest::default();
     let manifest = spooled.manifest.as_ref().unwrap_or(&default);
-    let tallies = tallies(spool, index)?;
 
     let mut seen = Seen {
         hosts_expected: 1,
@@ -220,24 +218,20 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
     };
     let mut findings = Vec::new();
     let mut matched_logs = vec![false; spool.head.plan.logs.len()];
-    let mut complete_logs = vec![report.state == HostState::Ok; spool.head.plan.logs.len()];
     if let Some(error) = &report.error {
         findings.push(format!("{}: {}: {error}", head.name, report.state.name()));
     }
-    for (log, finding) in &manifest.findings {
+    for (_, finding) in &manifest.findings {
         // A log that one host has not got is normal; one that no host has is said once, for all.
         if finding.kind != FindingKind::NoMatch {
             findings.push(format!("{}: {finding}", head.name));
         }
         if finding.kind.is_loss() {
             seen.files_expected += 1;
-            if let Some(complete) = complete_logs.get_mut(usize::from(*log)) {
-                *complete = false;
-            }
         }
     }
     let mut files = Vec::new();
-    for (stream, (planned, tally)) in manifest.streams.iter().zip(&tallies).enumerate() {
+    for (stream, (planned, tally)) in manifest.streams.iter().zip(&came.tallies).enumerate() {
         let log = usize::from(planned.stream.log);
         let is_in = is_in(spooled, stream, planned.cuts.len());
         if let Some(matched) = matched_logs.get_mut(log) {
@@ -255,9 +249,6 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
             let pruned: Vec<&Pruned> = pruned.filter(|part| part.file == place as u32).collect();
             seen.skipped_files += u64::from(pruned.iter().any(|part| part.is_whole()));
             seen.skipped_bytes += pruned.iter().map(|part| part.bytes(file)).sum::<u64>();
-            if !complete && let Some(log) = complete_logs.get_mut(log) {
-                *log = false;
-            }
             findings.extend(
                 tally
                     .findings
@@ -321,21 +312,8 @@ fn summarize(spool: &Spool, index: u32) -> Result<HostSummary, Error> {
         json,
         seen,
         findings,
-        complete_logs,
         matched_logs,
     })
-}
-
-/// Whether every segment of a stream is in.
-fn is_in(spooled: &SpooledHost, stream: usize, segments: usize) -> bool {
-    let parts = spooled
-        .parts
-        .iter()
-        .filter(|part| part.range.stream as usize == stream);
-    parts
-        .map(|part| (part.range.end - part.range.first) as usize)
-        .sum::<usize>()
-        == segments
 }
 
 fn file_json(

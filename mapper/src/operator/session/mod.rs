@@ -32,6 +32,7 @@ use crate::record::{EntryRecord, shown};
 
 pub struct Session {
     gate: Gate,
+    logs: Vec<u16>,
     /// The key, or the ids of which an entry has some.
     key: Vec<Named>,
     /// Where ids are linked: how many others one may have.
@@ -116,13 +117,14 @@ impl KeyPartial {
 }
 
 impl Session {
-    pub fn new(plan: &SessionPlan, range: TimeRange) -> Session {
+    pub fn new(plan: &SessionPlan, range: TimeRange, logs: &[u16]) -> Session {
         let (key, hub) = match &plan.key {
             SessionKey::By(key) => (key, None),
             SessionKey::Link { ids, hub } => (ids, Some(*hub)),
         };
         Session {
             gate: Gate::new(range, plan.predicate.as_ref()),
+            logs: logs.to_vec(),
             key: key.clone(),
             hub,
             gap_ns: plan.gap_ns,
@@ -237,7 +239,9 @@ impl Session {
         misfits: &Misfits,
         sources: &dyn Sources,
     ) -> Vec<Vec<OwnedValue>> {
-        let certain = self.is_certain(&fragment);
+        // What was lost could have been of any session.
+        let is_whole = self.logs.iter().all(|log| sources.is_complete(*log));
+        let certain = is_whole && self.is_certain(&fragment);
         let (hosts, logs) = fragment.hosts_and_logs(sources);
         let (levels, entries) = (fragment.levels(), fragment.entries);
         let (start, end) = (fragment.first.time(), fragment.last.time());
