@@ -10,8 +10,14 @@ use mapper::operator::Mismatch;
 use crate::Error;
 use crate::spill::{Cursor, Run, Spill};
 
-/// Makes one value of several of a key.
-pub type Join<'a> = dyn Fn(&[u8], &[&[u8]]) -> Result<Vec<u8>, Mismatch> + 'a;
+/// What is known of the records that are merged.
+pub trait Records {
+    /// Whether a record may come from this host: asked once of each, before anything else.
+    fn check(&self, host: u32, key: &[u8], value: &[u8]) -> Result<(), Mismatch>;
+
+    /// Makes one value of several of a key.
+    fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch>;
+}
 
 /// Takes a key and its values.
 pub type Visit<'a> = dyn FnMut(&[u8], &[&[u8]]) -> Result<ControlFlow<()>, Fault> + 'a;
@@ -41,7 +47,7 @@ pub fn narrow(
     runs: Vec<Run>,
     memory_bytes: u64,
     spill: &mut Spill,
-    join: &Join<'_>,
+    records: &dyn Records,
 ) -> Result<Vec<Run>, Error> {
     let mut total: u64 = runs.iter().map(Run::cost).sum();
     if total <= memory_bytes {
@@ -68,10 +74,10 @@ pub fn narrow(
             held += cost;
         }
         let mut writer = spill.begin()?;
-        each_key(group, &mut |key, values| {
+        each_key(group, records, &mut |key, values| {
             match values {
                 [value] => writer.push(key, value)?,
-                values => writer.push(key, &join(key, values)?)?,
+                values => writer.push(key, &records.join(key, values)?)?,
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -84,13 +90,14 @@ pub fn narrow(
 }
 
 /// Calls for every key, rising, with its values in all runs, until that says to break.
-pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
+pub fn each_key(runs: Vec<Run>, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Error> {
     let mut heap = Heap::new(runs)?;
     let mut equal: Vec<usize> = Vec::new();
     while let Some(first) = heap.order.first().copied() {
         let is_alone = !heap.is_next_equal();
         let flow = if is_alone {
             let cursor = &heap.cursors[first];
+            check(cursor, records)?;
             visit(cursor.key(), &[cursor.value()])
         } else {
             equal.clear();
@@ -100,6 +107,9 @@ pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
             {
                 equal.push(heap.pop());
             }
+            for &cursor in &equal {
+                check(&heap.cursors[cursor], records)?;
+            }
             let values: Vec<&[u8]> = equal
                 .iter()
                 .map(|&cursor| heap.cursors[cursor].value())
@@ -108,10 +118,7 @@ pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
         };
         let flow = flow.map_err(|fault| match fault {
             Fault::Error(error) => error,
-            Fault::Mismatch => Error::Other(format!(
-                "{}: a record that is not of its operator",
-                heap.cursors[first].name()
-            )),
+            Fault::Mismatch => mismatch(&heap.cursors[first]),
         })?;
         if flow.is_break() {
             return Ok(());
@@ -130,6 +137,22 @@ pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn check(cursor: &Cursor, records: &dyn Records) -> Result<(), Error> {
+    match cursor.host() {
+        Some(host) => records
+            .check(host, cursor.key(), cursor.value())
+            .map_err(|_| mismatch(cursor)),
+        None => Ok(()),
+    }
+}
+
+fn mismatch(cursor: &Cursor) -> Error {
+    Error::Other(format!(
+        "{}: a record that is not of its operator, or not of its host",
+        cursor.name()
+    ))
 }
 
 /// Cursors with the least key first; of equal keys the first run's.

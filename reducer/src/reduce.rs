@@ -15,7 +15,7 @@ use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, So
 
 use crate::Error;
 use crate::completeness::Completeness;
-use crate::merge::{each_key, narrow};
+use crate::merge::{Records, each_key, narrow};
 use crate::rows::Finished;
 use crate::spill::{self, Run, Spill};
 use crate::spool::{Spool, SpooledPart};
@@ -79,7 +79,7 @@ pub fn reduce(
     let mut reports = Vec::new();
     for (index, plan) in spool.head.plan.operators.iter().enumerate() {
         let operator = AnyOperator::new(&spool.head.plan, plan).map_err(Error::Other)?;
-        let mut core = merge_cores(spool, index, &operator, &mut random)?;
+        let mut core = merge_cores(spool, index, &operator, &names, &mut random)?;
         let misfits = operator.misfits(&core);
         let mut runs = spool.runs(index);
         let from_hosts = runs.len() as u64;
@@ -96,12 +96,14 @@ pub fn reduce(
         let mut spill = Spill::new(spill::path(how.folder, index), how.memory_bytes);
         // Half of the budget for the runs that are read, half for the rows that are sorted.
         let memory_bytes = how.memory_bytes / 2;
-        let runs = narrow(runs, memory_bytes, &mut spill, &|key, values| {
-            operator.join_values(key, values)
-        })?;
+        let records = Own {
+            operator: &operator,
+            names: &names,
+        };
+        let runs = narrow(runs, memory_bytes, &mut spill, &records)?;
         sink.begin(&plan.name, &operator.columns())?;
         let mut rows = Finished::new(sink, operator.limit(), memory_bytes, &mut spill);
-        each_key(runs, &mut |key, values| {
+        each_key(runs, &records, &mut |key, values| {
             operator.finish_record(&core, key, values, &names, &mut rows)?;
             Ok(match rows.is_full() {
                 true => ControlFlow::Break(()),
@@ -125,10 +127,30 @@ pub fn reduce(
     Ok(reports)
 }
 
+/// The records of an operator, each from a host that may name its own files alone.
+struct Own<'a> {
+    operator: &'a AnyOperator,
+    names: &'a Names<'a>,
+}
+
+impl Records for Own<'_> {
+    fn check(&self, host: u32, key: &[u8], value: &[u8]) -> Result<(), Mismatch> {
+        let mut is_own = true;
+        let mut visit = |place: &Place| is_own &= self.names.knows(host, place);
+        self.operator.record_places(key, value, &mut visit)?;
+        if is_own { Ok(()) } else { Err(Mismatch) }
+    }
+
+    fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        self.operator.join_values(key, values)
+    }
+}
+
 fn merge_cores(
     spool: &Spool,
     index: usize,
     operator: &AnyOperator,
+    names: &Names<'_>,
     random: &mut Option<Random>,
 ) -> Result<AnyPartial, Error> {
     let mut neighbours = neighbours(spool);
@@ -137,7 +159,7 @@ fn merge_cores(
     }
     let mut whole = operator.empty();
     for parts in neighbours {
-        let merged = merge_neighbours(&parts, spool, index, operator, random)?;
+        let merged = merge_neighbours(&parts, spool, index, operator, names, random)?;
         whole = merge(operator, whole, merged)?;
     }
     Ok(whole)
@@ -172,6 +194,7 @@ fn merge_neighbours(
     spool: &Spool,
     index: usize,
     operator: &AnyOperator,
+    names: &Names<'_>,
     random: &mut Option<Random>,
 ) -> Result<AnyPartial, Error> {
     match parts {
@@ -180,11 +203,13 @@ fn merge_neighbours(
             let part = spool.part(*host, part)?;
             let blob = part.cores.get(index).map_or(&[][..], |blob| &blob.0);
             let core: AnyPartial = decode(spool, *host, blob)?;
-            if operator.accepts(&core) {
+            let mut is_own = operator.accepts(&core);
+            operator.places(&core, &mut |place| is_own &= names.knows(*host, place));
+            if is_own {
                 Ok(core)
             } else {
                 Err(Error::Other(format!(
-                    "{}: a partial of another operator",
+                    "{}: a partial of another operator or host",
                     host_name(spool, *host)
                 )))
             }
@@ -192,12 +217,12 @@ fn merge_neighbours(
         _ => match random {
             Some(source) => {
                 let at = 1 + source.below(parts.len() - 1);
-                let right = merge_neighbours(&parts[at..], spool, index, operator, random)?;
-                let left = merge_neighbours(&parts[..at], spool, index, operator, random)?;
+                let right = merge_neighbours(&parts[at..], spool, index, operator, names, random)?;
+                let left = merge_neighbours(&parts[..at], spool, index, operator, names, random)?;
                 merge(operator, left, right)
             }
             None => parts.iter().try_fold(operator.empty(), |left, part| {
-                let right = merge_neighbours(&[*part], spool, index, operator, random)?;
+                let right = merge_neighbours(&[*part], spool, index, operator, names, random)?;
                 merge(operator, left, right)
             }),
         },
@@ -230,8 +255,8 @@ fn host_name(spool: &Spool, host: u32) -> &str {
 /// The names behind every place of a spool.
 struct Names<'a> {
     completeness: &'a Completeness,
-    /// By host, stream, file.
-    sources: Vec<Vec<Vec<Source>>>,
+    /// By host, stream: its log, and its files.
+    sources: Vec<Vec<(u16, Vec<Source>)>>,
     unknown: Source,
 }
 
@@ -248,7 +273,7 @@ impl Names<'_> {
                     log: log.to_owned(),
                     file: String::from_utf8_lossy(&file.path).into_owned(),
                 });
-                files.collect()
+                (planned.stream.log, files.collect())
             });
             streams.collect()
         };
@@ -271,14 +296,23 @@ impl Names<'_> {
     }
 }
 
+impl Names<'_> {
+    fn find(&self, place: &Place) -> Option<&Source> {
+        let streams = self.sources.get(place.host as usize)?;
+        let (log, files) = streams.get(place.stream as usize)?;
+        files.get(place.file as usize).filter(|_| *log == place.log)
+    }
+
+    /// Whether the place is one of this host's.
+    fn knows(&self, host: u32, place: &Place) -> bool {
+        place.host == host && self.find(place).is_some()
+    }
+}
+
 impl Sources for Names<'_> {
     /// A place comes out of a frame: one that the manifest does not know has no names.
     fn source(&self, place: &Place) -> &Source {
-        let host = self.sources.get(place.host as usize);
-        let stream = host.and_then(|streams| streams.get(place.stream as usize));
-        stream
-            .and_then(|files| files.get(place.file as usize))
-            .unwrap_or(&self.unknown)
+        self.find(place).unwrap_or(&self.unknown)
     }
 
     fn is_complete(&self, log: u16) -> bool {

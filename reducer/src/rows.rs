@@ -8,7 +8,7 @@ use jobspec::value::OwnedValue;
 use mapper::operator::{Mismatch, Rows};
 
 use crate::Error;
-use crate::merge::{Fault, each_key, narrow};
+use crate::merge::{Fault, Records, each_key, narrow};
 use crate::reduce::RowSink;
 use crate::row_bytes::{append_row, read_row, weight};
 use crate::spill::{Run, Spill};
@@ -109,6 +109,19 @@ impl KeyedRow {
     }
 }
 
+/// Rows were written here, each under a key of its own.
+struct OwnRows;
+
+impl Records for OwnRows {
+    fn check(&self, _host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
+        Err(Mismatch)
+    }
+
+    fn join(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        Err(Mismatch)
+    }
+}
+
 /// The first bytes of a key, as if 0 followed its end: less where the key is less, or the same.
 fn prefix(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
@@ -198,11 +211,9 @@ impl<'a> Sorter<'a> {
             self.spill()?;
         }
         self.rows = Vec::new();
-        let runs = narrow(self.runs, self.memory_bytes, self.spill, &|_, _| {
-            Err(Mismatch)
-        })?;
+        let runs = narrow(self.runs, self.memory_bytes, self.spill, &OwnRows)?;
         let mut left = self.limit;
-        each_key(runs, &mut |_, values| {
+        each_key(runs, &OwnRows, &mut |_, values| {
             let [value] = values else {
                 return Err(Fault::Mismatch);
             };

@@ -76,6 +76,8 @@ pub struct Run {
     place: Place,
     /// Bytes of its records.
     pub raw_bytes: u64,
+    /// Whose records they are, where that is still to be checked.
+    host: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,8 +93,8 @@ enum Place {
 }
 
 impl Run {
-    /// Chunks of a file, in a row.
-    pub fn of_file(file: Arc<RunFile>, start: u64, end: u64, raw_bytes: u64) -> Run {
+    /// What a host has sent: chunks of a file, in a row.
+    pub fn of_host(host: u32, file: Arc<RunFile>, start: u64, end: u64, raw_bytes: u64) -> Run {
         Run {
             place: Place::File {
                 file,
@@ -101,6 +103,7 @@ impl Run {
                 chunk_bytes: CHUNK_BYTES,
             },
             raw_bytes,
+            host: Some(host),
         }
     }
 
@@ -108,6 +111,7 @@ impl Run {
         Run {
             raw_bytes: records.len() as u64,
             place: Place::Memory(records),
+            host: None,
         }
     }
 
@@ -171,6 +175,11 @@ impl Cursor {
 
     pub fn value(&self) -> &[u8] {
         &self.buffer[self.value..self.end]
+    }
+
+    /// Whose record it is, where that is still to be checked.
+    pub fn host(&self) -> Option<u32> {
+        self.run.host
     }
 
     /// The file of the run, for messages.
@@ -349,6 +358,7 @@ impl RunWriter<'_> {
                 chunk_bytes: self.spill.chunk_bytes,
             },
             raw_bytes: self.raw_bytes,
+            host: None,
         })
     }
 

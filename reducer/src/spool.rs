@@ -277,14 +277,15 @@ impl Spool {
     /// The runs of an operator, of all parts; those without a record are left out.
     pub fn runs(&self, operator: usize) -> Vec<Run> {
         let mut runs = Vec::new();
-        for host in &self.hosts {
+        for (index, host) in self.hosts.iter().enumerate() {
             let Some(file) = &host.file else {
                 continue;
             };
             let of_parts = host.parts.iter();
             let of_parts = of_parts.filter_map(|part| part.runs.get(operator));
             for run in of_parts.filter(|run| run.raw_bytes > 0) {
-                runs.push(Run::of_file(
+                runs.push(Run::of_host(
+                    index as u32,
                     file.clone(),
                     run.start,
                     run.end,
@@ -403,3 +404,6 @@ fn spooled_runs(runs: &[RunRecord], mut start: u64, end: u64) -> Option<Vec<Spoo
     }
     (start == end).then_some(spooled)
 }
+
+#[cfg(test)]
+mod tests;

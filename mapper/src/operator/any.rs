@@ -102,6 +102,18 @@ macro_rules! operators {
                 }
             }
 
+            /// Calls with every place whose names the rows of a record would show.
+            pub fn record_places(
+                &self,
+                key: &[u8],
+                value: &[u8],
+                visit: &mut dyn FnMut(&Place),
+            ) -> Result<(), Mismatch> {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.record_places(key, value, visit),)*
+                }
+            }
+
             /// Associative and commutative; a mismatch where a value is none of this operator's.
             pub fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
                 match self {

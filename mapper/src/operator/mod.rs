@@ -76,6 +76,17 @@ pub trait Operator: Sync {
         self.take_records(core, run);
     }
 
+    /// Calls with every place whose names the rows of a record would show, as `places` does. A mismatch where the record
+    /// is none of this operator's, as far as that is seen here.
+    fn record_places(
+        &self,
+        _key: &[u8],
+        _value: &[u8],
+        _visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        Ok(())
+    }
+
     /// The one value that several values of a key are, as bytes. Associative and commutative, as `merge` is.
     fn join_values(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         Err(Mismatch)

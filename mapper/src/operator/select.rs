@@ -205,6 +205,16 @@ impl Operator for Select {
         partial.sorted = 0;
     }
 
+    fn record_places(
+        &self,
+        key: &[u8],
+        _value: &[u8],
+        visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        visit(&last_place(key).ok_or(Mismatch)?);
+        Ok(())
+    }
+
     /// No two entries have one place: of what claims to be the same entry the least is taken.
     fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         let least = values.iter().min().ok_or(Mismatch)?;

@@ -7,27 +7,35 @@ use mapper::operator::append_record;
 use super::*;
 use crate::testing::{Folder, Random};
 
-/// Sums, as a join: commutative, and told from a value that was lost or counted twice.
-fn join(_key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-    let mut sum = 0_u64;
-    for value in values {
-        let value = <[u8; 8]>::try_from(*value).map_err(|_| Mismatch)?;
-        sum += u64::from_le_bytes(value);
+struct Sums;
+
+impl Records for Sums {
+    fn check(&self, _host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
+        Ok(())
     }
-    Ok(sum.to_le_bytes().to_vec())
+
+    /// Commutative, and told from a value that was lost or counted twice.
+    fn join(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
+        let mut sum = 0_u64;
+        for value in values {
+            let value = <[u8; 8]>::try_from(*value).map_err(|_| Mismatch)?;
+            sum += u64::from_le_bytes(value);
+        }
+        Ok(sum.to_le_bytes().to_vec())
+    }
 }
 
 fn merged(runs: Vec<Run>, memory_bytes: u64, spill: &mut Spill) -> BTreeMap<Vec<u8>, u64> {
-    let runs = narrow(runs, memory_bytes, spill, &join).unwrap();
+    let runs = narrow(runs, memory_bytes, spill, &Sums).unwrap();
     let cost: u64 = runs.iter().map(Run::cost).sum();
     assert!(runs.len() <= 2 || cost <= memory_bytes);
     let mut merged = BTreeMap::new();
-    each_key(runs, &mut |key, values| {
+    each_key(runs, &Sums, &mut |key, values| {
         let last = merged
             .last_key_value()
             .map(|(last, _): (&Vec<u8>, _)| last.clone());
         assert!(last.is_none_or(|last| last.as_slice() < key), "keys rise");
-        let sum = join(key, values)?;
+        let sum = Sums.join(key, values)?;
         let sum = u64::from_le_bytes(sum.try_into().unwrap());
         merged.insert(key.to_vec(), sum);
         Ok(ControlFlow::Continue(()))
@@ -85,7 +93,7 @@ fn a_merge_ends_where_it_is_told_to() {
         append_record(&[key], &[], &mut bytes);
     }
     let mut seen = Vec::new();
-    each_key(vec![Run::of_bytes(bytes)], &mut |key, _| {
+    each_key(vec![Run::of_bytes(bytes)], &Sums, &mut |key, _| {
         seen.push(key[0]);
         Ok(match key[0] {
             3 => ControlFlow::Break(()),
@@ -103,6 +111,6 @@ fn a_value_of_another_operator_is_an_error() {
     append_record(b"key", b"short", &mut bytes);
     let runs = vec![Run::of_bytes(bytes); 3];
     let mut spill = Spill::new(folder.path().join("file"), 0);
-    let error = narrow(runs, 0, &mut spill, &join).unwrap_err();
+    let error = narrow(runs, 0, &mut spill, &Sums).unwrap_err();
     assert!(error.to_string().contains("not of its operator"), "{error}");
 }

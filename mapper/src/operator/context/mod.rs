@@ -167,6 +167,19 @@ struct RowEntry {
 }
 
 impl ContextRow {
+    /// Whether it begins at this place, and is of its stream.
+    fn is_sound(&self, place: &Place) -> bool {
+        let first = self.entries.first();
+        first.is_some_and(|first| first.record.place == *place)
+            && self.entries.iter().all(|entry| {
+                let Place {
+                    host, log, stream, ..
+                } = entry.record.place;
+                (host, log, stream) == (place.host, place.log, place.stream)
+                    && entry.record.is_sound()
+            })
+    }
+
     fn values(&self, sources: &dyn Sources) -> Option<Vec<OwnedValue>> {
         let (first, last) = (self.entries.first()?, self.entries.last()?);
         let source = sources.source(&first.record.place);
@@ -330,6 +343,17 @@ impl Operator for Context {
         self.push_records(windows, run);
     }
 
+    /// The other entries of a row are of the same stream.
+    fn record_places(
+        &self,
+        key: &[u8],
+        _value: &[u8],
+        visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        visit(&last_place(key).ok_or(Mismatch)?);
+        Ok(())
+    }
+
     /// No two entries have one place: of what claims to begin with the same entry the least is taken.
     fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         let least = values.iter().min().ok_or(Mismatch)?;
@@ -346,9 +370,7 @@ impl Operator for Context {
     ) -> Result<(), Mismatch> {
         let least = values.iter().min().ok_or(Mismatch)?;
         let row: ContextRow = frame::from_bytes(least).map_err(|_| Mismatch)?;
-        let place = row.entries.first().map(|first| first.record.place);
-        let is_sound = row.entries.iter().all(|entry| entry.record.is_sound());
-        if place.is_none() || place != last_place(key) || !is_sound {
+        if !row.is_sound(&last_place(key).ok_or(Mismatch)?) {
             return Err(Mismatch);
         }
         rows.push(row.values(sources).ok_or(Mismatch)?);

@@ -317,6 +317,18 @@ impl Operator for Sequence {
         }
     }
 
+    fn record_places(
+        &self,
+        _key: &[u8],
+        value: &[u8],
+        visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+        let candidates = held.candidates.iter();
+        candidates.for_each(|candidate| visit(&candidate.place));
+        Ok(())
+    }
+
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         let mut held = self.join_keys(key, values)?;
         held.settle();

@@ -105,6 +105,17 @@ impl Serialize for SessionPartial {
     }
 }
 
+impl Sessions {
+    fn places(&self, visit: &mut dyn FnMut(&Place)) {
+        match self {
+            Sessions::Fragments(fragments) => {
+                fragments.iter().for_each(|fragment| fragment.places(visit));
+            }
+            Sessions::Entries(entries) => entries.iter().for_each(|entry| entry.places(visit)),
+        }
+    }
+}
+
 impl KeyPartial {
     fn bytes(&self) -> usize {
         let sessions: usize = match &self.sessions {
@@ -454,14 +465,8 @@ impl Operator for Session {
     }
 
     fn places(&self, partial: &SessionPartial, visit: &mut dyn FnMut(&Place)) {
-        for held in partial.keys.values() {
-            match &held.sessions {
-                Sessions::Fragments(fragments) => {
-                    fragments.iter().for_each(|fragment| fragment.places(visit));
-                }
-                Sessions::Entries(entries) => entries.iter().for_each(|entry| entry.places(visit)),
-            }
-        }
+        let keys = partial.keys.values();
+        keys.for_each(|held| held.sessions.places(visit));
     }
 
     fn bytes(&self, partial: &SessionPartial) -> usize {
@@ -505,6 +510,17 @@ impl Operator for Session {
         for (key, held) in keys {
             run.push(&key, &held);
         }
+    }
+
+    fn record_places(
+        &self,
+        _key: &[u8],
+        value: &[u8],
+        visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+        held.sessions.places(visit);
+        Ok(())
     }
 
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
