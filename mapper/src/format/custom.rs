@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jobspec::expr::Pattern;
 use jobspec::plan::FieldType;
+use jobspec::value::Level;
 
 use super::pattern::typed;
 use super::{Format, Parsed, Wanted};
@@ -61,6 +62,14 @@ impl Format for Custom {
 
     fn is_object_a_line(&self) -> bool {
         self.inner.is_object_a_line()
+    }
+
+    fn glances_at_level(&self) -> bool {
+        self.inner.glances_at_level()
+    }
+
+    fn glance_level(&self, line: &[u8]) -> Option<Level> {
+        self.inner.glance_level(line)
     }
 
     fn parse<'a>(

@@ -89,6 +89,16 @@ pub trait Format: Send + Sync {
         false
     }
 
+    /// Whether `glance_level` is of any use.
+    fn glances_at_level(&self) -> bool {
+        false
+    }
+
+    /// The level of a line where it shows at once and for certain: exactly what `parse` would give, well-formed or not.
+    fn glance_level(&self, _line: &[u8]) -> Option<Level> {
+        None
+    }
+
     /// Reads one entry: time, level, message and the wanted fields, in one pass and without allocation in the common
     /// case. What does not fit leaves `valid` false; time and level are then what is plain to see. `parsed` comes
     /// cleared.

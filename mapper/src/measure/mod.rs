@@ -473,10 +473,25 @@ fn with_number(value: &Value<'_>, misfits: &Misfits, mut call: impl FnMut(&Value
 /// Calls with the value's text, by which values are told apart; no allocation for texts and whole numbers.
 pub fn with_text(value: &Value<'_>, call: impl FnOnce(&[u8])) {
     let mut scratch = [0_u8; 48];
-    let mut rest = &mut scratch[..];
     match value {
         Value::Text(text) | Value::Json(text) => call(text),
-        Value::Int(number) if write!(rest, "{number}").is_ok() => {
+        // Formatting is slow, and most whole numbers are small.
+        Value::Int(number @ 0..1_000_000_000_000) => {
+            let (mut at, mut number) = (scratch.len(), *number as u64);
+            loop {
+                at -= 1;
+                scratch[at] = b'0' + (number % 10) as u8;
+                number /= 10;
+                if number == 0 {
+                    break;
+                }
+            }
+            call(&scratch[at..]);
+        }
+        Value::Int(number) => {
+            let mut rest = &mut scratch[..];
+            // A sign and 39 digits at most.
+            let _ = write!(rest, "{number}");
             let length = 48 - rest.len();
             call(&scratch[..length]);
         }

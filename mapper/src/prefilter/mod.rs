@@ -4,6 +4,7 @@
 //! satisfies one of them must hold at least one. Lines that hold none are counted and passed over. A needle is a
 //! necessary condition and no more: what holds one is parsed, and the predicate decides.
 
+mod levels;
 mod needles;
 mod pattern;
 mod search;
@@ -13,13 +14,14 @@ mod tests;
 use jobspec::plan::{LogPlan, OperatorKind, OperatorPlan, Plan};
 
 use crate::format::Format;
-use needles::Needles;
-use search::Searcher;
+use levels::Levels;
+use search::Part;
 
 /// What rules lines of one log out.
 #[derive(Debug)]
 pub struct Prefilter {
-    searcher: Searcher,
+    /// A line may be wanted where any of them says so.
+    parts: Vec<Part>,
     is_object_a_line: bool,
 }
 
@@ -43,30 +45,45 @@ impl Prefilter {
             log,
             holds_values: format.holds_values(),
         };
-        let mut all: Option<Needles> = None;
+        let mut predicates = Vec::new();
         for operator in operators {
-            let predicate = match &operator.kind {
+            match &operator.kind {
                 // It reads rows, no entries.
-                OperatorKind::Anomaly(_) => continue,
-                // These need the neighbours of what they look for, or how far the log reaches.
-                OperatorKind::Context(_) | OperatorKind::Sequence(_) => return None,
-                kind => kind.predicate()?,
-            };
-            let needles = needles::of(predicate, &scope)?;
-            all = Some(match all {
-                Some(all) => all.or(needles)?,
-                None => needles,
-            });
+                OperatorKind::Anomaly(_) => {}
+                // It needs the neighbours of what it looks for.
+                OperatorKind::Context(_) => return None,
+                OperatorKind::Sequence(sequence) => {
+                    // How far the log reaches makes an absence certain.
+                    if sequence.steps.iter().any(|step| step.absent) {
+                        return None;
+                    }
+                    predicates.extend(sequence.steps.iter().map(|step| &step.predicate));
+                    predicates.extend(&sequence.until);
+                }
+                kind => predicates.push(kind.predicate()?),
+            }
         }
+        let parts = match needles::of_any(predicates.iter().copied(), &scope) {
+            Some(needles) => Part::of_needles(needles.into_texts())?,
+            None if format.glances_at_level() => {
+                vec![Part::Levels(Levels::of_any(predicates.into_iter())?)]
+            }
+            None => return None,
+        };
         Some(Prefilter {
-            searcher: Searcher::new(all?.into_texts())?,
+            parts,
             is_object_a_line: format.is_object_a_line(),
         })
     }
 
-    /// The place of the first needle in a text.
-    pub fn find(&self, text: &[u8]) -> Option<usize> {
-        self.searcher.find(text)
+    /// How many searches it is made of.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// A place in the first line that one of the searches does not rule out, of a text of whole lines.
+    pub fn find(&self, part: usize, text: &[u8], format: &dyn Format) -> Option<usize> {
+        self.parts[part].find(text, format)
     }
 
     /// The lines at the head of a text that can be judged by their shape, as bytes and lines: entries of one line, as
@@ -150,9 +167,7 @@ const LANES: usize = 64;
 #[inline(always)]
 fn line_ends(block: &[u8], is_odd: impl Fn(u8, u8) -> u8) -> Option<u64> {
     let (mut count, mut odd) = (0, 0);
-    let Some(inner) = block.len().checked_sub(2) else {
-        return None;
-    };
+    let inner = block.len().checked_sub(2)?;
     if block[0] == b'\n' {
         return None;
     }

@@ -70,17 +70,7 @@ pub(super) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Needles> {
             .iter()
             .filter_map(|term| of(term, scope))
             .max_by_key(Needles::rarity),
-        Expr::Or(terms) => {
-            let mut all: Option<Needles> = None;
-            for term in terms {
-                let needles = of(term, scope)?;
-                all = Some(match all {
-                    Some(all) => all.or(needles)?,
-                    None => needles,
-                });
-            }
-            all
-        }
+        Expr::Or(terms) => of_any(terms.iter(), scope),
         Expr::Like { value, like } => {
             let subject = scope.subject(value)?;
             scope.with_escapes(subject, of_like(like, subject)?)
@@ -115,6 +105,22 @@ pub(super) fn of(expr: &Expr, scope: &Scope<'_>) -> Option<Needles> {
         }
         _ => None,
     }
+}
+
+/// Of predicates of which one is to be true.
+pub(super) fn of_any<'a>(
+    predicates: impl Iterator<Item = &'a Expr>,
+    scope: &Scope<'_>,
+) -> Option<Needles> {
+    let mut all: Option<Needles> = None;
+    for predicate in predicates {
+        let needles = of(predicate, scope)?;
+        all = Some(match all {
+            Some(all) => all.or(needles)?,
+            None => needles,
+        });
+    }
+    all
 }
 
 impl Scope<'_> {

@@ -1,42 +1,59 @@
-//! Several texts looked for at once.
+//! The parts of a prefilter, each of which looks for the next line that may be wanted.
 
 use aho_corasick::{AhoCorasick, MatchKind, packed};
 use memchr::memmem::Finder;
 
-/// Finds the first of some needles.
+use super::levels::Levels;
+use crate::format::Format;
+
+/// Up to so many needles are looked for one after the other: each alone is several times as quick as all at once.
+const FEW: usize = 4;
+/// Shorter needles make looking for all at once slow.
+const LONG: usize = 3;
+
 #[derive(Debug)]
-pub(super) enum Searcher {
+pub(super) enum Part {
     One(Box<Finder<'static>>),
     /// With vector instructions, where the machine has them.
     Packed(Box<packed::Searcher>),
     Many(AhoCorasick),
+    Levels(Levels),
 }
 
-impl Searcher {
-    pub fn new(needles: Vec<Vec<u8>>) -> Option<Searcher> {
-        if let [needle] = &needles[..] {
-            return Some(Searcher::One(Box::new(Finder::new(needle).into_owned())));
+impl Part {
+    pub fn of_needles(needles: Vec<Vec<u8>>) -> Option<Vec<Part>> {
+        let one = |needle: &Vec<u8>| Part::One(Box::new(Finder::new(needle).into_owned()));
+        let (long, short): (Vec<_>, Vec<_>) =
+            needles.into_iter().partition(|needle| needle.len() >= LONG);
+        let mut parts: Vec<Part> = short.iter().map(one).collect();
+        if long.len() + parts.len() <= FEW || long.len() == 1 {
+            parts.extend(long.iter().map(one));
+            return Some(parts);
         }
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()
-            .extend(&needles)
+            .extend(&long)
             .build();
-        match packed {
-            Some(packed) => Some(Searcher::Packed(Box::new(packed))),
-            None => AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostFirst)
-                .build(&needles)
-                .ok()
-                .map(Searcher::Many),
-        }
+        parts.push(match packed {
+            Some(packed) => Part::Packed(Box::new(packed)),
+            None => Part::Many(
+                AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostFirst)
+                    .build(&long)
+                    .ok()?,
+            ),
+        });
+        Some(parts)
     }
 
-    pub fn find(&self, text: &[u8]) -> Option<usize> {
+    /// A place in the first line that may be wanted, of a text of whole lines.
+    pub fn find(&self, text: &[u8], format: &dyn Format) -> Option<usize> {
         match self {
-            Searcher::One(finder) => finder.find(text),
-            Searcher::Packed(searcher) => searcher.find(text).map(|found| found.start()),
-            Searcher::Many(searcher) => searcher.find(text).map(|found| found.start()),
+            Part::One(finder) => finder.find(text),
+            Part::Packed(searcher) => searcher.find(text).map(|found| found.start()),
+            Part::Many(searcher) => searcher.find(text).map(|found| found.start()),
+            Part::Levels(levels) => levels.find(text, format),
         }
     }
 }

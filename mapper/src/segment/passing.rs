@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::Cut;
 use super::lines::Lines;
 use super::sink::Sink;
+use crate::format::Format;
 use crate::prefilter::Prefilter;
 
 /// Lines to judge by whether ruling out is worth its while.
@@ -17,22 +18,27 @@ const TRIAL_LINES: u64 = 4096;
 pub(super) struct Passing<'a> {
     /// None once it has shown that it rules too little out.
     prefilter: Option<&'a Prefilter>,
-    /// No line of the current file up to this offset holds a needle, from where the search began; the line there does,
-    /// if `is_hit`.
-    clear_to: u64,
-    is_hit: bool,
+    /// By part of the prefilter.
+    found: Vec<Found>,
     /// In the buffer: what was passed since the time to inherit was learnt.
     passed: Range<usize>,
     passed_lines: u64,
     other_lines: u64,
 }
 
+/// How far one search of the prefilter has come.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// It rules out all lines of the current file from where it began up to this offset; not the line there, if `is_hit`.
+    clear_to: u64,
+    is_hit: bool,
+}
+
 impl<'a> Passing<'a> {
     pub(super) fn new(prefilter: &'a Prefilter) -> Passing<'a> {
         Passing {
             prefilter: Some(prefilter),
-            clear_to: 0,
-            is_hit: false,
+            found: vec![Found::default(); prefilter.parts()],
             passed: 0..0,
             passed_lines: 0,
             other_lines: 0,
@@ -40,11 +46,17 @@ impl<'a> Passing<'a> {
     }
 
     pub(super) fn begin_file(&mut self) {
-        (self.clear_to, self.is_hit) = (0, false);
+        self.found.fill(Found::default());
     }
 
     /// Passes over what can be: afterwards the next line is to be read. Gives the bytes passed.
-    pub(super) fn pass(&mut self, cut: &Cut, lines: &mut Lines<'_>, sink: &mut Sink<'_>) -> u64 {
+    pub(super) fn pass(
+        &mut self,
+        format: &dyn Format,
+        cut: &Cut,
+        lines: &mut Lines<'_>,
+        sink: &mut Sink<'_>,
+    ) -> u64 {
         let Some(prefilter) = self.prefilter else {
             return 0;
         };
@@ -71,16 +83,31 @@ impl<'a> Passing<'a> {
             }
             let text = lines.bytes(ahead.start, ahead.end);
             let offset = lines.offset_of(ahead.start);
-            if offset > self.clear_to || offset == self.clear_to && !self.is_hit {
-                let found = prefilter.find(text);
-                let clear = match found {
-                    Some(at) => memchr::memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1),
-                    None => text.len(),
-                };
-                self.is_hit = found.is_some();
-                self.clear_to = offset + clear as u64;
+            let mut nearest = Found {
+                clear_to: offset + text.len() as u64,
+                is_hit: false,
+            };
+            for (part, found) in self.found.iter_mut().enumerate() {
+                if offset > found.clear_to || offset == found.clear_to && !found.is_hit {
+                    let hit = prefilter.find(part, text, format);
+                    let clear = match hit {
+                        Some(at) => memchr::memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1),
+                        None => text.len(),
+                    };
+                    *found = Found {
+                        clear_to: offset + clear as u64,
+                        is_hit: hit.is_some(),
+                    };
+                }
+                if found.clear_to <= nearest.clear_to {
+                    let is_same = found.clear_to == nearest.clear_to;
+                    nearest = Found {
+                        is_hit: found.is_hit || is_same && nearest.is_hit,
+                        ..*found
+                    };
+                }
             }
-            let clear = usize::try_from(self.clear_to - offset).unwrap_or(usize::MAX);
+            let clear = usize::try_from(nearest.clear_to - offset).unwrap_or(usize::MAX);
             let text = &text[..clear.min(text.len())];
             let (bytes, count) = prefilter.plain_lines(text);
             let all = bytes == text.len();
@@ -94,7 +121,7 @@ impl<'a> Passing<'a> {
                 self.passed_lines += count;
                 passed_bytes += bytes as u64;
             }
-            if !all || self.is_hit && offset + bytes as u64 == self.clear_to {
+            if !all || nearest.is_hit && offset + bytes as u64 == nearest.clear_to {
                 break;
             }
         }

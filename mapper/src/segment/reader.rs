@@ -71,7 +71,12 @@ impl<'a> Reader<'a> {
             if let Some(passing) = &mut self.passing
                 && self.sink.can_pass()
             {
-                self.distance += passing.pass(self.cut, &mut self.lines, &mut self.sink);
+                self.distance += passing.pass(
+                    self.context.format,
+                    self.cut,
+                    &mut self.lines,
+                    &mut self.sink,
+                );
             }
             let line = match self.lines.next() {
                 Next::Line(line) => line,

@@ -121,6 +121,14 @@ impl Keys {
         }
     }
 
+    /// The name of the first key of the level, where it is one key and no path.
+    pub(super) fn first_level(&self) -> Option<&[u8]> {
+        let first = |slot: &&Slot| slot.meaning == Meaning::Level && slot.rank == 0;
+        let mut first = self.slots.iter().filter(first);
+        let slot = first.next()?;
+        (slot.rest.is_empty() && first.next().is_none()).then_some(&slot.name)
+    }
+
     /// Whether a name means anything.
     pub(in crate::format) fn knows(&self, name: &str) -> bool {
         self.slots

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use jobspec::plan::PathPart;
 use jobspec::value::{Level, Value};
+use memchr::memmem::{Finder, find};
 
 pub use keys::Keys;
 pub(super) use keys::{Best, Filter, flat_name, hash};
@@ -23,9 +24,14 @@ use super::{Format, Parsed, Stamp, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::{TimeFormat, TimeReader};
 
+/// Members from the head of a line that are looked at for its level.
+const GLANCED_MEMBERS: usize = 6;
+
 pub struct Json {
     name: String,
     keys: Keys,
+    /// The key of the level that is looked for first, if it is one word, and the quote after it.
+    level_key: Option<Finder<'static>>,
     time_format: Option<TimeFormat>,
 }
 
@@ -33,6 +39,9 @@ impl Json {
     pub fn new(name: &str, keys: Keys, time_format: Option<TimeFormat>) -> Json {
         Json {
             name: name.to_owned(),
+            level_key: keys
+                .first_level()
+                .map(|key| Finder::new(&[key, b"\""].concat()).into_owned()),
             keys,
             time_format,
         }
@@ -50,6 +59,22 @@ impl Format for Json {
 
     fn is_object_a_line(&self) -> bool {
         true
+    }
+
+    fn glances_at_level(&self) -> bool {
+        self.level_key.is_some()
+    }
+
+    fn glance_level(&self, line: &[u8]) -> Option<Level> {
+        let key = self.level_key.as_ref()?;
+        let (field, end) =
+            walk::first_of(line, key.needle().strip_suffix(b"\"")?, GLANCED_MEMBERS)?;
+        // The last of a key that is written twice counts, and escapes may write it.
+        let rest = &line[end..];
+        let is_plain = matches!(field.kind, FieldKind::Text | FieldKind::Number)
+            && key.find(rest).is_none()
+            && memchr::memchr(b'\\', rest).is_none_or(|at| find(&rest[at..], br"\u").is_none());
+        is_plain.then(|| read_level(field))?
     }
 
     fn parse<'a>(

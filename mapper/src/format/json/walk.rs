@@ -49,6 +49,32 @@ fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Op
     }
 }
 
+/// The value of the first member of that name among the first few, and its end. None where another key before it is
+/// written with escapes.
+pub(super) fn first_of<'a>(text: &'a [u8], name: &[u8], most: usize) -> Option<(Field<'a>, usize)> {
+    let mut at = space(text, 0);
+    if text.get(at) != Some(&b'{') {
+        return None;
+    }
+    at = space(text, at + 1);
+    for _ in 0..most {
+        let (key, colon) = key(text, at)?;
+        let (field, end) = value(text, colon)?;
+        if key.is_escaped {
+            return None;
+        }
+        if key.text == name {
+            return Some((field, end));
+        }
+        at = space(text, end);
+        if text.get(at) != Some(&b',') {
+            return None;
+        }
+        at = space(text, at + 1);
+    }
+    None
+}
+
 /// A key and the place of its value.
 #[inline(always)]
 fn key(text: &[u8], at: usize) -> Option<(Key<'_>, usize)> {

@@ -1,0 +1,99 @@
+//! Lines by their level, where the format tells it without parsing the whole line.
+
+use jobspec::expr::{Column, Expr, FieldId, Misfits, Row};
+use jobspec::value::{Level, Value};
+
+use crate::format::Format;
+
+/// The levels that a wanted line may have. A line whose level does not show at once may have any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Levels {
+    /// By `Level`.
+    wanted: [bool; Level::ALL.len()],
+}
+
+/// An entry of which only the level is known.
+struct OfLevel(Level);
+
+impl Row for OfLevel {
+    fn column(&self, column: Column) -> Value<'_> {
+        match column {
+            Column::Level => Value::Level(self.0),
+            _ => Value::Null,
+        }
+    }
+
+    fn field(&self, _field: FieldId) -> Option<Value<'_>> {
+        None
+    }
+
+    fn output(&self, _index: u16) -> Value<'_> {
+        Value::Null
+    }
+}
+
+impl Levels {
+    /// Of predicates of which one is to be true; None where that rules no level out.
+    pub fn of_any<'a>(predicates: impl Iterator<Item = &'a Expr>) -> Option<Levels> {
+        let mut wanted = [false; Level::ALL.len()];
+        for predicate in predicates {
+            or(&mut wanted, &of(predicate));
+        }
+        (!wanted.iter().all(|wanted| *wanted)).then_some(Levels { wanted })
+    }
+
+    pub fn find(&self, text: &[u8], format: &dyn Format) -> Option<usize> {
+        let mut at = 0;
+        while at < text.len() {
+            let rest = &text[at..];
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = &rest[..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match format.glance_level(line) {
+                Some(level) if !self.wanted[level as usize] => at += end + 1,
+                _ => return Some(at),
+            }
+        }
+        None
+    }
+}
+
+type Mask = [bool; Level::ALL.len()];
+
+fn or(left: &mut Mask, right: &Mask) {
+    left.iter_mut()
+        .zip(right)
+        .for_each(|(left, right)| *left |= right);
+}
+
+/// The levels with which a predicate may be true.
+fn of(expr: &Expr) -> Mask {
+    let mut wanted = [true; Level::ALL.len()];
+    match expr {
+        Expr::And(terms) => {
+            for term in terms {
+                let term = of(term);
+                wanted
+                    .iter_mut()
+                    .zip(term)
+                    .for_each(|(left, right)| *left &= right);
+            }
+        }
+        Expr::Or(terms) => {
+            wanted.fill(false);
+            terms.iter().for_each(|term| or(&mut wanted, &of(term)));
+        }
+        _ => {
+            let mut is_level_alone = true;
+            expr.walk(&mut |inner| match inner {
+                Expr::Field(_) | Expr::Output(_) => is_level_alone = false,
+                Expr::Column(column) => is_level_alone &= *column == Column::Level,
+                _ => {}
+            });
+            if is_level_alone {
+                wanted = Level::ALL.map(|level| expr.holds(&OfLevel(level), &Misfits::default()));
+            }
+        }
+    }
+    wanted
+}
