@@ -2,11 +2,12 @@
 //!
 //! Paths are hostile until checked: a glob may name a FIFO that blocks whoever opens it, a device, or a file that
 //! shrinks while it is read. Files are opened read-only and non-blocking, regular ones alone are read, and only as far
-//! as they reached when they were listed. Plain files are read by position into the caller's buffer; on a cached file
-//! that is quicker than a memory map, and a file that shrinks gives fewer bytes rather than SIGBUS.
+//! as they reached when they were listed. Files are read by position into the caller's buffer, which on a cached file
+//! is quicker than a memory map; `LOGSTITCH_READ=map` in the mapper's environment asks for maps all the same.
 
 mod decode;
 mod input;
+mod map;
 #[cfg(test)]
 mod tests;
 mod utf16;
@@ -16,12 +17,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tally::{Finding, FindingKind};
 use decode::Decoder;
-use input::Input;
+use input::{Input, Source};
 use utf16::Utf16;
 
 /// How a file is packed, by its magic bytes.
@@ -145,6 +147,37 @@ pub fn last_line_end(file: &File, size: u64) -> u64 {
     size
 }
 
+/// How a file's bytes are come by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    #[default]
+    Positional,
+    /// Through a memory map that survives a file that shrinks; by position where none can be made.
+    Mapped,
+}
+
+impl Reading {
+    /// What `LOGSTITCH_READ` says: `map`, or `read` as without it.
+    pub fn from_environment() -> Result<Reading, String> {
+        match std::env::var_os("LOGSTITCH_READ") {
+            None => Ok(Reading::Positional),
+            Some(text) if text == "read" => Ok(Reading::Positional),
+            Some(text) if text == "map" => Ok(Reading::Mapped),
+            Some(text) => Err(format!(
+                "LOGSTITCH_READ={}: wants read or map",
+                text.display()
+            )),
+        }
+    }
+
+    /// The same, asked once.
+    pub fn chosen() -> Reading {
+        static CHOSEN: LazyLock<Reading> =
+            LazyLock::new(|| Reading::from_environment().unwrap_or_default());
+        *CHOSEN
+    }
+}
+
 /// What opening a file's content needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -156,6 +189,7 @@ pub struct Shape {
     pub max_decoded_bytes: u64,
     /// Decoded bytes that belong to the file: what a copy of it holds beyond them is not looked at.
     pub decoded_end: u64,
+    pub reading: Reading,
 }
 
 /// The decoded bytes of one file, in order from some offset.
@@ -169,7 +203,7 @@ pub struct Content {
 }
 
 enum Bytes {
-    Plain { file: File, at: u64, size: u64 },
+    Plain { source: Source, at: u64, size: u64 },
     Decoded(Box<Decoded>),
     Ended,
 }
@@ -192,14 +226,15 @@ const PIECE_BYTES: usize = 64 << 10;
 impl Content {
     /// The content from its decoded byte `offset` on: at once in plain files, by decoding up to there in others.
     pub fn new(path: &[u8], file: File, shape: Shape, offset: u64) -> Content {
+        let source = Source::new(file, shape.size, shape.reading);
         let bytes = match (shape.compression, shape.encoding) {
             (Compression::Plain, Encoding::Utf8) => Bytes::Plain {
-                file,
+                source,
                 at: offset,
                 size: shape.size,
             },
             (compression, encoding) => Bytes::Decoded(Box::new(Decoded {
-                decoder: Decoder::new(compression, Input::new(file, shape.size)),
+                decoder: Decoder::new(compression, Input::new(source, shape.size)),
                 utf16: Utf16::new(encoding),
                 left: shape.max_decoded_bytes,
                 wanted: shape.decoded_end,
@@ -226,11 +261,11 @@ impl Content {
     pub fn read(&mut self, to: &mut [u8]) -> usize {
         match &mut self.bytes {
             Bytes::Ended => 0,
-            Bytes::Plain { file, at, size } => {
+            Bytes::Plain { source, at, size } => {
                 let wanted = to
                     .len()
                     .min(size.saturating_sub(*at).try_into().unwrap_or(usize::MAX));
-                match read_at(file, &mut to[..wanted], *at) {
+                match source.read_at(&mut to[..wanted], *at) {
                     Ok(0) if *at < *size => {
                         let detail = format!("{} of {} bytes are there", at, size);
                         self.end(FindingKind::Truncated, detail)

@@ -21,6 +21,7 @@ use crate::message::{
     BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, ToMapper,
     Usage,
 };
+use crate::open::Reading;
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::prefilter::Prefilter;
 use crate::prune::{self, Span};
@@ -188,6 +189,7 @@ fn run(
     scanned_bytes: &AtomicU64,
     read_rate: Option<&ReadRate>,
 ) -> Result<(), Error> {
+    Reading::from_environment().map_err(Error::Other)?;
     let plan = &start.plan;
     let wait = |bytes: u64| {
         if let Some(read_rate) = read_rate {

@@ -1,13 +1,64 @@
-//! The bytes of a file as they lie on disk, up to the size it had when it was listed: what decoders read.
+//! The bytes of a file as they lie on disk, up to the size it had when it was listed: by position, or through a map
+//! that falls back on that; and buffered, as decoders read them.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 
+use super::Reading;
+use super::map::Map;
+
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Where bytes come from.
+pub(super) struct Source {
+    file: File,
+    map: Mapping,
+}
+
+enum Mapping {
+    None,
+    /// So many bytes, once the first of them are asked for.
+    Wanted(u64),
+    Made(Map),
+}
+
+impl Source {
+    pub(super) fn new(file: File, size: u64, reading: Reading) -> Source {
+        let map = match reading {
+            Reading::Positional => Mapping::None,
+            Reading::Mapped => Mapping::Wanted(size),
+        };
+        Source { file, map }
+    }
+
+    /// Fills a part of `to`; 0 is the end of the file as it is now.
+    pub(super) fn read_at(&mut self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        if let Mapping::Wanted(size) = self.map {
+            self.map = Map::new(&self.file, size).map_or(Mapping::None, Mapping::Made);
+        }
+        if let Mapping::Made(map) = &self.map {
+            let count = map.copy(to, at);
+            // What lies behind the end of a file that was cut short reads as zeros.
+            let there = self.file.metadata()?.len().saturating_sub(at);
+            let count = count.min(there.try_into().unwrap_or(usize::MAX));
+            if count > 0 || to.is_empty() {
+                return Ok(count);
+            }
+            // Lost pages, or the end: a read says which.
+            self.map = Mapping::None;
+        }
+        super::read_at(&self.file, to, at)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.map, Mapping::Made(_))
+    }
+}
 
 /// A buffered reader by position, which can look ahead without taking.
 pub(super) struct Input {
-    file: File,
+    source: Source,
     at: u64,
     size: u64,
     buffer: Box<[u8]>,
@@ -16,9 +67,9 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(file: File, size: u64) -> Input {
+    pub(super) fn new(source: Source, size: u64) -> Input {
         Input {
-            file,
+            source,
             at: 0,
             size,
             buffer: vec![0; BUFFER_BYTES].into(),
@@ -46,7 +97,7 @@ impl Input {
         let left = self.size.saturating_sub(self.at);
         let room = &mut self.buffer[self.end..];
         let wanted = room.len().min(left.try_into().unwrap_or(usize::MAX));
-        let count = super::read_at(&self.file, &mut room[..wanted], self.at)?;
+        let count = self.source.read_at(&mut room[..wanted], self.at)?;
         self.at += count as u64;
         self.end += count;
         Ok(count > 0)

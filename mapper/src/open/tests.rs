@@ -29,6 +29,7 @@ fn read(bytes: &[u8], max_decoded_bytes: u64, step: usize) -> (Vec<u8>, Option<F
         size: metadata.len(),
         max_decoded_bytes,
         decoded_end: u64::MAX,
+        reading: Reading::chosen(),
     };
     let mut content = Content::new(path, file, shape, 0);
     let mut read = Vec::new();
@@ -169,5 +170,88 @@ fn a_frame_with_too_large_a_window_is_refused() {
     assert_eq!(
         (seen.len(), kind(&finding)),
         (0, Some(FindingKind::Corrupt))
+    );
+}
+
+#[test]
+fn a_mapped_file_that_shrinks_is_read_as_far_as_it_is() {
+    let text = text();
+    let size = text.len() as u64;
+    // Inside a page, whole pages, all of them, less than what was read, and one byte.
+    for left in [20_001, 5 * 4096, 0, 300, text.len() - 1] {
+        let folder = Folder::new();
+        let path = folder.path().join("log");
+        fs::write(&path, &text).unwrap();
+        let name = path.as_os_str().as_bytes();
+        let (file, _) = open(name).unwrap();
+        let mut source = Source::new(file, size, Reading::Mapped);
+        let mut head = [0; 4000];
+        assert_eq!(source.read_at(&mut head, 0).unwrap(), 4000);
+        assert!(source.is_mapped());
+
+        let shape = Shape {
+            compression: Compression::Plain,
+            encoding: Encoding::Utf8,
+            size,
+            max_decoded_bytes: u64::MAX,
+            decoded_end: u64::MAX,
+            reading: Reading::Mapped,
+        };
+        let (file, _) = open(name).unwrap();
+        let mut content = Content::new(name, file, shape, 0);
+        let mut read = vec![0; text.len()];
+        let mut end = content.read(&mut read[..4000]);
+        let writer = File::options().write(true).open(&path).unwrap();
+        writer.set_len(left as u64).unwrap();
+        loop {
+            match content.read(&mut read[end..]) {
+                0 => break,
+                count => end += count,
+            }
+        }
+        assert_eq!(end, left.max(4000), "{left}");
+        assert!(read[..end] == text[..end], "{left}");
+        let finding = content.finding().unwrap();
+        assert_eq!(finding.kind, FindingKind::Truncated);
+        assert_eq!(finding.detail, format!("{end} of {size} bytes are there"));
+        assert_eq!(
+            source.read_at(&mut head, 4000).unwrap(),
+            left.saturating_sub(4000).min(4000)
+        );
+    }
+}
+
+#[test]
+fn a_mapped_file_that_grows_again_is_read_on() {
+    let folder = Folder::new();
+    let path = folder.path().join("log");
+    fs::write(&path, text()).unwrap();
+    let (file, metadata) = open(path.as_os_str().as_bytes()).unwrap();
+    let mut source = Source::new(file, metadata.len(), Reading::Mapped);
+    let mut piece = [0; 100];
+    assert_eq!(source.read_at(&mut piece, 0).unwrap(), 100);
+    fs::write(&path, b"").unwrap();
+    assert_eq!(source.read_at(&mut piece, 9000).unwrap(), 0);
+    fs::write(&path, text()).unwrap();
+    assert_eq!(source.read_at(&mut piece, 9000).unwrap(), 100);
+    assert_eq!(piece[..], text()[9000..9100]);
+}
+
+/// The tests of all that reads, in a process that reads through maps.
+#[test]
+fn what_is_read_through_maps_is_the_same() {
+    if Reading::chosen() == Reading::Mapped {
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["open::tests::", "segment::tests::", "stream::tests::"])
+        .env("LOGSTITCH_READ", "map")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    assert!(
+        said.contains("a_file_may_shrink_while_it_is_read ... ok"),
+        "{said}"
     );
 }

@@ -11,7 +11,7 @@ use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use super::{glob, rotation};
-use crate::open::{self, BOM, Compression, Content, Encoding, Shape};
+use crate::open::{self, BOM, Compression, Content, Encoding, Reading, Shape};
 use crate::tally::{Finding, FindingKind};
 
 /// One file as it was when it was listed.
@@ -140,6 +140,7 @@ impl StreamFile {
             size: self.size,
             max_decoded_bytes,
             decoded_end: u64::MAX,
+            reading: Reading::chosen(),
         }
     }
 
