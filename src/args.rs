@@ -122,9 +122,13 @@ pub struct QueryArguments {
 
 #[derive(Debug, Args)]
 pub struct FormatsArguments {
-    /// Files or globs
+    /// Files, each looked at by itself; of each the first 64 MiB of its text
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

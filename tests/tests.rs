@@ -2,6 +2,7 @@
 
 mod cli;
 mod deploy;
+mod formats;
 mod harness;
 mod jobs;
 mod memory;
