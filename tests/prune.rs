@@ -101,7 +101,9 @@ fn job(disorder: &str, from: i64, to: i64, random: &mut Random) -> String {
          [aggregate.levels]\ngroup = {{ log = \"log\", level = \"level\", hour = \"bucket(time, '10m')\" }}\n\
          select = {{ n = \"count(*)\", first = \"min(time)\", last = \"max(time)\" }}\n\
          [select.slow]\nlogs = [\"api\"]\nwhere = \"ms > 700\"\ncolumns = [\"time\", \"file\", \"offset\", \"user\"]\n\
-         [session.users]\nlogs = [\"api\"]\nby = [\"user\"]\ngap = \"20m\"\n",
+         [session.users]\nlogs = [\"api\"]\nby = [\"user\"]\ngap = \"20m\"\n\
+         [sequence.quiet]\nlogs = [\"api\"]\nby = [\"user\"]\nwithin = \"30m\"\nsteps = [\
+         {{ name = \"slow\", where = \"ms > 600\" }}, {{ name = \"more\", where = \"ms > 300\", absent = true }}]\n",
         time(from),
         time(to),
         reach(),
