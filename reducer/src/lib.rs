@@ -14,6 +14,7 @@ pub mod spool;
 
 mod error;
 mod merge;
+mod regroup;
 mod row_bytes;
 mod rows;
 mod spill;

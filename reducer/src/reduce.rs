@@ -16,6 +16,7 @@ use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, So
 use crate::Error;
 use crate::completeness::Completeness;
 use crate::merge::{Records, each_key, narrow};
+use crate::regroup::regroup;
 use crate::rows::Finished;
 use crate::spill::{self, Run, Spill};
 use crate::spool::{Spool, SpooledPart};
@@ -100,7 +101,18 @@ pub fn reduce(
             operator: &operator,
             names: &names,
         };
-        let runs = narrow(runs, memory_bytes, &mut spill, &records)?;
+        let mut runs = narrow(runs, memory_bytes, &mut spill, &records)?;
+        if operator.is_regrouped() {
+            runs = regroup(
+                &operator,
+                &records,
+                &mut core,
+                runs,
+                memory_bytes,
+                &mut spill,
+            )?;
+            runs = narrow(runs, memory_bytes, &mut spill, &records)?;
+        }
         sink.begin(&plan.name, &operator.columns())?;
         let mut rows = Finished::new(sink, operator.limit(), memory_bytes, &mut spill);
         each_key(runs, &records, &mut |key, values| {
@@ -111,7 +123,8 @@ pub fn reduce(
             })
         })?;
         operator.finish(core, &names, &mut rows).map_err(mismatch)?;
-        let (rows, notes) = rows.end()?;
+        let notes = rows.take_notes();
+        let rows = rows.end()?;
         sink.end()?;
         reports.push(OperatorReport {
             name: plan.name.clone(),

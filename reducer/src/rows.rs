@@ -46,8 +46,13 @@ impl<'a> Finished<'a> {
         self.rows >= self.limit as u64 || self.error.is_some()
     }
 
-    /// The sorted rows last; how many there were in all, and what else is to be said of them.
-    pub fn end(self) -> Result<(u64, Vec<String>), Error> {
+    /// What was said of the rows.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// The sorted rows last; how many there were in all.
+    pub fn end(self) -> Result<u64, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -56,7 +61,7 @@ impl<'a> Finished<'a> {
             rows += 1;
             sink.row(row)
         })?;
-        Ok((rows, self.notes))
+        Ok(rows)
     }
 }
 

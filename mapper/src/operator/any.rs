@@ -121,6 +121,29 @@ macro_rules! operators {
                 }
             }
 
+            /// Whether records get other keys when all keys have come.
+            pub fn is_regrouped(&self) -> bool {
+                match self {
+                    $(AnyOperator::$kind(operator) => operator.is_regrouped(),)*
+                }
+            }
+
+            /// Takes the key of a record.
+            pub fn learn(&self, core: &mut AnyPartial, key: &[u8]) -> Result<(), Mismatch> {
+                match (self, core) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(core)) => operator.learn(core, key),)*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
+            /// The other key of a record.
+            pub fn regroup(&self, core: &mut AnyPartial, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Mismatch> {
+                match (self, core) {
+                    $((AnyOperator::$kind(operator), AnyPartial::$kind(core)) => operator.regroup(core, key, value),)*
+                    $((AnyOperator::$kind(_), _) => Err(Mismatch),)*
+                }
+            }
+
             /// The rows of a key, whose values these are; `core` is the last one.
             pub fn finish_record(
                 &self,

@@ -92,6 +92,27 @@ pub trait Operator: Sync {
         Err(Mismatch)
     }
 
+    /// Whether which records are of one row is known only when all keys have come. Then `learn` is called with every key,
+    /// after that `regroup` with every record, and what it gives is the record's key from there on.
+    fn is_regrouped(&self) -> bool {
+        false
+    }
+
+    /// Takes the key of a record, each once, keys rising.
+    fn learn(&self, _core: &mut Self::Partial, _key: &[u8]) -> Result<(), Mismatch> {
+        Err(Mismatch)
+    }
+
+    /// The key of a record among those of its row; keys rising as before.
+    fn regroup(
+        &self,
+        _core: &mut Self::Partial,
+        _key: &[u8],
+        _value: &[u8],
+    ) -> Result<Vec<u8>, Mismatch> {
+        Err(Mismatch)
+    }
+
     /// The rows of a key; `values` are all that it has. Called for one key after the other, keys rising.
     fn finish_record(
         &self,
@@ -156,6 +177,7 @@ pub trait Rows {
     /// A row in any order: rows are sorted by their keys (see `SortKey`), and those of one key stay as they came. An
     /// operator pushes all its rows so, or none, and makes all keys of the same parts.
     fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>);
+
     /// A sentence for the summary, about the rows of this operator.
     fn note(&mut self, _note: String) {}
 }

@@ -423,6 +423,23 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
     let taken = operator.take_last_records(&mut whole, &mut run);
     taken.expect("its own partial");
     take(run);
+    if operator.is_regrouped() {
+        for key in records.keys() {
+            // Refused where bytes are hostile, here and below.
+            let _ = operator.learn(&mut whole, key);
+        }
+        let mut regrouped: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
+        for (key, values) in records {
+            let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+            let Ok(value) = operator.join_values(&key, &values) else {
+                continue;
+            };
+            if let Ok(key) = operator.regroup(&mut whole, &key, &value) {
+                regrouped.entry(key).or_default().push(value);
+            }
+        }
+        records = regrouped;
+    }
 
     let mut lines = Lines(operator.columns(), Vec::new());
     for (key, mut values) in records {

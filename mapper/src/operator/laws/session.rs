@@ -90,7 +90,7 @@ fn case_of(random: &mut Random, corpus: &Corpus, by: &[usize], hub: Option<u32>)
                 (count > 0).then(|| format!("\"{}\":{count}", level.name()))
             });
             let key = match hub {
-                Some(_) => links.json(session),
+                Some(_) => links.json(session, &events),
                 None => key_json(&events, by),
             };
             let time = |time: Option<&jobspec::value::Time>| {
@@ -218,8 +218,6 @@ type Id = (usize, String);
 /// All ids of a job.
 struct Links {
     fields: Vec<usize>,
-    /// What an id is shown as: a number if it ever is one.
-    shown: BTreeMap<Id, Cell>,
     hubs: BTreeSet<Id>,
 }
 
@@ -227,16 +225,11 @@ impl Links {
     fn new(events: &[&Event], fields: &[usize], hub: usize) -> Links {
         let mut links = Links {
             fields: fields.to_vec(),
-            shown: BTreeMap::new(),
             hubs: BTreeSet::new(),
         };
         let mut beside: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
         for event in events {
             for id in links.ids(event) {
-                let cell = &event.cells[id.0];
-                if !matches!(cell, Cell::Text(_)) || !links.shown.contains_key(&id) {
-                    links.shown.insert(id.clone(), cell.clone());
-                }
                 let others = beside.entry(id.clone()).or_default();
                 others.extend(links.ids(event).into_iter().filter(|other| *other != id));
             }
@@ -281,12 +274,21 @@ impl Links {
         components
     }
 
-    /// The ids of some entries.
-    fn json(&self, events: &[&Event]) -> String {
+    /// The ids of some entries of a component. An id is shown as a number if it is one anywhere in it.
+    fn json(&self, events: &[&Event], component: &[&Event]) -> String {
+        let mut shown: BTreeMap<Id, &Cell> = BTreeMap::new();
+        for event in component {
+            for id in self.ids(event) {
+                let cell = &event.cells[id.0];
+                if !matches!(cell, Cell::Text(_)) || !shown.contains_key(&id) {
+                    shown.insert(id, cell);
+                }
+            }
+        }
         let ids: BTreeSet<Id> = events.iter().flat_map(|event| self.ids(event)).collect();
         let fields = self.fields.iter().map(|field| {
             let ids = ids.iter().filter(|id| id.0 == *field);
-            let mut cells: Vec<&Cell> = ids.map(|id| &self.shown[id]).collect();
+            let mut cells: Vec<&Cell> = ids.map(|id| shown[id]).collect();
             cells.sort_by(|left, right| match (left.number(), right.number()) {
                 (Some(left), Some(right)) => left.total_cmp(&right),
                 (None, None) => left.text().cmp(&right.text()),

@@ -2,126 +2,162 @@
 //!
 //! The ids of an entry are its key, NULL for those that it has not, so the partial is that of sessions by key. Which ids
 //! join is settled when all keys have come: whether an id is a hub depends on every entry of the job, and a decision
-//! taken earlier would depend on which came first.
+//! taken earlier would depend on which came first. So the keys alone are read first, of which a few bytes an id are held;
+//! then records meet again by the component that their ids are of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
 
 use bstr::ByteSlice;
+use jobspec::expr::Misfits;
 use jobspec::plan::Named;
 use jobspec::value::{OwnedValue, Value};
 
 use super::compact::Compact;
 use super::fragment::Fragment;
 use super::{KeyPartial, Session, Sessions};
+use crate::frame;
 use crate::measure::hash::Keyed;
-use crate::measure::{plainer, with_text};
-use crate::operator::Rows;
+use crate::measure::plainer;
+use crate::operator::{Mismatch, Rows, Sources, key};
 use crate::record::shown;
 
 /// Hubs that are named, and the bytes of an id that its name shows.
 const NAMED_HUBS: usize = 100;
 const SHOWN_BYTES: usize = 200;
+/// Pairs that are kept before it is looked for those that are there twice.
+const LEAST_PAIRS: usize = 1 << 16;
 
 /// All ids of a job by number, and what they join.
-struct Links {
-    ids: Vec<Id>,
-    /// By key, as many numbers as there are fields; `NONE` where the key has no such id.
-    keys: Vec<u32>,
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// By a fingerprint under this process' secret.
+    numbers: HashMap<u128, u32, Keyed>,
+    /// Ids that stand in one entry, either way round; up to `distinct` sorted, none twice.
+    pairs: Vec<(u32, u32)>,
+    distinct: usize,
+    settled: Option<Settled>,
+}
+
+#[derive(Clone, Debug)]
+struct Settled {
+    /// By id: how many others stand beside it.
+    others: Vec<u32>,
     /// A forest: an id's parent, itself where it is a root.
     parents: Vec<u32>,
+    /// Keys that nothing joins, so far.
+    alone: u64,
+    /// The first hubs by field and text, cut short.
+    hubs: BTreeSet<(usize, Vec<u8>, u32)>,
 }
-
-struct Id {
-    field: usize,
-    value: OwnedValue,
-    /// Other ids that stand beside it in an entry, each counted once.
-    others: usize,
-}
-
-const NONE: u32 = u32::MAX;
 
 impl Links {
-    fn new(keys: &[KeyPartial], hub: usize) -> Links {
-        let mut links = Links::number(keys);
-        links.count_others(keys);
-        links.parents = (0..links.ids.len() as u32).collect();
-        for key in 0..keys.len() {
-            let joins = links.joining(key, keys, hub);
-            for pair in joins.windows(2) {
-                let (left, right) = (links.root(pair[0]), links.root(pair[1]));
-                links.parents[left.max(right) as usize] = left.min(right);
-            }
+    pub fn learn(&mut self, key: &[u8]) -> Result<(), Mismatch> {
+        let ids = self.ids(key)?;
+        for (index, &(_, id, _)) in ids.iter().enumerate() {
+            let others = ids.iter().enumerate().filter(|(other, _)| *other != index);
+            self.pairs
+                .extend(others.map(|(_, &(_, other, _))| (id, other)));
         }
-        links
+        if self.pairs.len() > LEAST_PAIRS.max(2 * self.distinct) {
+            self.compact();
+        }
+        Ok(())
     }
 
-    fn number(keys: &[KeyPartial]) -> Links {
-        let mut numbers: HashMap<Box<[u8]>, u32, Keyed> = HashMap::default();
-        let mut links = Links {
-            ids: Vec::new(),
-            keys: Vec::new(),
-            parents: Vec::new(),
+    fn compact(&mut self) {
+        self.pairs.sort_unstable();
+        self.pairs.dedup();
+        self.distinct = self.pairs.len();
+    }
+
+    /// The ids of a key: field, number, and as the key has it.
+    fn ids<'a>(&mut self, key: &'a [u8]) -> Result<Vec<(usize, u32, &'a [u8])>, Mismatch> {
+        let hasher = Keyed::default();
+        let parts = key::parts(key).ok_or(Mismatch)?.into_iter().enumerate();
+        let ids = parts.filter_map(|(field, part)| Some((field, part?)));
+        let ids = ids.map(|(field, part)| {
+            let half = |half: u64| u128::from(hasher.hash_one((field as u64, half, part)));
+            let next = u32::try_from(self.numbers.len()).map_err(|_| Mismatch)?;
+            let number = *self.numbers.entry(half(0) << 64 | half(1)).or_insert(next);
+            Ok((field, number, part))
+        });
+        ids.collect()
+    }
+
+    fn settle(&mut self, hub: u32) {
+        self.compact();
+        let mut settled = Settled {
+            others: vec![0; self.numbers.len()],
+            parents: (0..self.numbers.len() as u32).collect(),
+            alone: 0,
+            hubs: BTreeSet::new(),
         };
-        let mut name = Vec::new();
-        for key in keys {
-            for (field, value) in key.values.iter().enumerate() {
-                if value.is_null() {
-                    links.keys.push(NONE);
-                    continue;
-                }
-                name.clear();
-                name.extend_from_slice(&(field as u32).to_be_bytes());
-                with_text(value, |text| name.extend_from_slice(text));
-                let number = match numbers.get(name.as_slice()) {
-                    Some(number) => {
-                        plainer(&mut links.ids[*number as usize].value, value);
-                        *number
-                    }
-                    None => {
-                        let number = links.ids.len() as u32;
-                        numbers.insert(name.as_slice().into(), number);
-                        links.ids.push(Id {
-                            field,
-                            value: value.clone(),
-                            others: 0,
-                        });
-                        number
-                    }
-                };
-                links.keys.push(number);
+        for (id, _) in &self.pairs {
+            settled.others[*id as usize] += 1;
+        }
+        for (left, right) in std::mem::take(&mut self.pairs) {
+            let joins = |id: u32| settled.others[id as usize] <= hub;
+            if left < right && joins(left) && joins(right) {
+                let (left, right) = (settled.root(left), settled.root(right));
+                settled.parents[left.max(right) as usize] = left.min(right);
             }
         }
-        links
+        self.settled = Some(settled);
     }
 
-    fn count_others(&mut self, keys: &[KeyPartial]) {
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        for key in 0..keys.len() {
-            let ids = self.of_key(key, keys);
-            for (index, &id) in ids.iter().enumerate() {
-                let others = ids.iter().enumerate().filter(|(other, _)| *other != index);
-                let others = others.filter(|(_, other)| id != NONE && **other != NONE);
-                pairs.extend(others.map(|(_, other)| (id, *other)));
+    /// What keys have in common that are of one component. The key has been learnt, and no other will be.
+    pub fn component(&mut self, key: &[u8], hub: u32) -> Result<Vec<u8>, Mismatch> {
+        if self.settled.is_none() {
+            self.settle(hub);
+        }
+        let ids = self.ids(key)?;
+        let settled = self.settled.as_mut().ok_or(Mismatch)?;
+        let mut component = None;
+        for (field, id, part) in ids {
+            if *settled.others.get(id as usize).ok_or(Mismatch)? <= hub {
+                component.get_or_insert(id);
+                continue;
+            }
+            let text = key::text(part);
+            let text = text[..text.len().min(SHOWN_BYTES)].to_vec();
+            settled.hubs.insert((field, text, id));
+            if settled.hubs.len() > NAMED_HUBS {
+                settled.hubs.pop_last();
             }
         }
-        pairs.sort_unstable();
-        pairs.dedup();
-        for (id, _) in pairs {
-            self.ids[id as usize].others += 1;
+        let component = match component {
+            Some(id) => u64::from(settled.root(id)),
+            // Hubs alone join nothing: each such key is a component by itself.
+            None => {
+                settled.alone += 1;
+                u64::from(u32::MAX) + settled.alone
+            }
+        };
+        Ok(component.to_be_bytes().to_vec())
+    }
+
+    /// Says of every hub that it joins nothing, the first ones by name.
+    pub fn note_hubs(&self, fields: &[Named], hub: u32, rows: &mut dyn Rows) {
+        let Some(settled) = &self.settled else {
+            return;
+        };
+        for (field, text, id) in &settled.hubs {
+            let name = fields.get(*field).map_or("", |named| &named.name);
+            let (text, others) = (text.to_str_lossy(), settled.others[*id as usize]);
+            rows.note(format!(
+                "{name} {text} joins nothing: it stands beside {others} other ids, more than hub = {hub}"
+            ));
+        }
+        let hubs = settled.others.iter().filter(|others| **others > hub);
+        let more = hubs.count() - settled.hubs.len();
+        if more > 0 {
+            rows.note(format!("{more} more ids join nothing"));
         }
     }
+}
 
-    fn of_key(&self, key: usize, keys: &[KeyPartial]) -> &[u32] {
-        let fields = keys[key].values.len();
-        &self.keys[key * fields..][..fields]
-    }
-
-    fn joining(&self, key: usize, keys: &[KeyPartial], hub: usize) -> Vec<u32> {
-        let ids = self.of_key(key, keys).iter().copied();
-        ids.filter(|id| *id != NONE && self.ids[*id as usize].others <= hub)
-            .collect()
-    }
-
+impl Settled {
     fn root(&mut self, mut id: u32) -> u32 {
         while self.parents[id as usize] != id {
             let above = self.parents[self.parents[id as usize] as usize];
@@ -133,48 +169,56 @@ impl Links {
 }
 
 impl Session {
-    /// Calls with every session and its ids.
-    pub(super) fn linked(
-        &self,
-        keys: Vec<KeyPartial>,
-        hub: u32,
-        rows: &mut dyn Rows,
-        each: &mut dyn FnMut(OwnedValue, Fragment),
-    ) {
-        let hub = hub as usize;
-        let mut links = Links::new(&keys, hub);
-        note_hubs(&self.key, &links, hub, rows);
-
-        // Keys of hubs alone join nothing: each is a component by itself.
-        let mut components: Vec<(u64, usize)> = Vec::with_capacity(keys.len());
-        for key in 0..keys.len() {
-            let component = match links.joining(key, &keys, hub).first() {
-                Some(id) => u64::from(links.root(*id)),
-                None => links.ids.len() as u64 + key as u64,
-            };
-            components.push((component, key));
-        }
-        components.sort_unstable();
-        let mut keys: Vec<Option<KeyPartial>> = keys.into_iter().map(Some).collect();
-        for component in components.chunk_by(|(left, _), (right, _)| left == right) {
-            let mut fragments: Vec<(Fragment, Vec<usize>)> = Vec::new();
-            let mut entries: Vec<(Compact, usize)> = Vec::new();
-            for &(_, key) in component {
-                match keys[key].take().map(|partial| partial.sessions) {
-                    Some(Sessions::Fragments(held)) => {
-                        fragments.extend(held.into_iter().map(|held| (held, vec![key])));
+    /// The partials of several keys, each key once, keys rising. What is decoded is of this operator.
+    pub(super) fn join_linked(&self, values: &[&[u8]]) -> Result<Vec<KeyPartial>, Mismatch> {
+        let mut whole: BTreeMap<Vec<u8>, KeyPartial> = BTreeMap::new();
+        for value in values {
+            let keys: Vec<KeyPartial> = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            for held in keys {
+                if !self.accepts_key(&held) {
+                    return Err(Mismatch);
+                }
+                match whole.get_mut(&self.key_of(&held)) {
+                    Some(whole) => self.add_key(whole, held),
+                    None => {
+                        whole.insert(self.key_of(&held), held);
                     }
-                    Some(Sessions::Entries(held)) => {
-                        entries.extend(held.into_iter().map(|held| (held, key)));
-                    }
-                    None => {}
                 }
             }
-            let mut sessions = self.joined_linked(fragments);
-            sessions.extend(self.cut(entries));
-            for (fragment, keys) in sessions {
-                each(self.ids(&links, keys), fragment);
+        }
+        let mut keys: Vec<KeyPartial> = whole.into_values().collect();
+        keys.iter_mut().for_each(|held| self.settle_key(held));
+        Ok(keys)
+    }
+
+    /// The rows of a component.
+    pub(super) fn finish_linked(
+        &self,
+        keys: Vec<KeyPartial>,
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) {
+        let misfits = Misfits::default();
+        let mut values = Vec::with_capacity(keys.len());
+        let mut fragments: Vec<(Fragment, Vec<usize>)> = Vec::new();
+        let mut entries: Vec<(Compact, usize)> = Vec::new();
+        for (index, key) in keys.into_iter().enumerate() {
+            values.push(key.values);
+            match key.sessions {
+                Sessions::Fragments(held) => {
+                    fragments.extend(held.into_iter().map(|held| (held, vec![index])));
+                }
+                Sessions::Entries(held) => {
+                    entries.extend(held.into_iter().map(|held| (held, index)));
+                }
             }
+        }
+        let ids = Ids::new(values);
+        let mut sessions = self.joined_linked(fragments);
+        sessions.extend(self.cut(entries));
+        for (fragment, keys) in sessions {
+            let ids = ids.of(&self.key, keys);
+            self.push_rows(ids, fragment, &misfits, sources, rows);
         }
     }
 
@@ -195,23 +239,41 @@ impl Session {
         }
         joined
     }
+}
 
-    /// The ids of some keys by field, each once; hubs too.
-    fn ids(&self, links: &Links, keys: Vec<usize>) -> OwnedValue {
-        let fields = self.key.len();
-        let mut numbers: Vec<u32> = keys
-            .into_iter()
-            .flat_map(|key| links.keys[key * fields..][..fields].iter().copied())
-            .filter(|number| *number != NONE)
-            .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let mut lists: Vec<Vec<&OwnedValue>> = vec![Vec::new(); fields];
-        for number in numbers {
-            let id = &links.ids[number as usize];
-            lists[id.field].push(&id.value);
+/// The ids of a component, as rows show them.
+struct Ids {
+    /// By field and text.
+    shown: BTreeMap<(usize, Vec<u8>), OwnedValue>,
+    /// Of each key.
+    values: Vec<Box<[OwnedValue]>>,
+}
+
+impl Ids {
+    fn new(values: Vec<Box<[OwnedValue]>>) -> Ids {
+        let mut shown: BTreeMap<(usize, Vec<u8>), OwnedValue> = BTreeMap::new();
+        for (field, value) in values.iter().flat_map(|values| values.iter().enumerate()) {
+            if value.is_null() {
+                continue;
+            }
+            let held = shown.entry((field, value.to_text().into_owned()));
+            plainer(held.or_insert_with(|| value.clone()), value);
         }
-        let named = self.key.iter().zip(lists).map(|(named, mut list)| {
+        Ids { shown, values }
+    }
+
+    /// Those of some keys by field, each once; hubs too.
+    fn of(&self, fields: &[Named], mut keys: Vec<usize>) -> OwnedValue {
+        keys.sort_unstable();
+        keys.dedup();
+        let named = fields.iter().enumerate().map(|(field, named)| {
+            let values = keys.iter().filter_map(|key| self.values[*key].get(field));
+            let texts: BTreeSet<(usize, Vec<u8>)> = values
+                .filter(|value| !value.is_null())
+                .map(|value| (field, value.to_text().into_owned()))
+                .collect();
+            let mut list: Vec<&OwnedValue> =
+                texts.iter().filter_map(|id| self.shown.get(id)).collect();
             list.sort_by(|left, right| left.total_cmp(right));
             let list = list.into_iter().cloned().map(shown).collect();
             (named.name.clone(), Value::List(list))
@@ -220,55 +282,49 @@ impl Session {
     }
 }
 
-/// Says of every hub that it joins nothing, the first ones by name.
-fn note_hubs(fields: &[Named], links: &Links, hub: usize, rows: &mut dyn Rows) {
-    let mut hubs: Vec<&Id> = links.ids.iter().filter(|id| id.others > hub).collect();
-    let by_value = |left: &&Id, right: &&Id| left.value.total_cmp(&right.value);
-    hubs.sort_by(|left, right| left.field.cmp(&right.field).then(by_value(left, right)));
-    for id in hubs.iter().take(NAMED_HUBS) {
-        let text = id.value.to_text();
-        let text = text[..text.len().min(SHOWN_BYTES)].to_str_lossy();
-        let (name, others) = (&fields[id.field].name, id.others);
-        rows.note(format!(
-            "{name} {text} joins nothing: it stands beside {others} other ids, more than hub = {hub}"
-        ));
-    }
-    if let Some(more) = hubs.len().checked_sub(NAMED_HUBS).filter(|more| *more > 0) {
-        rows.note(format!("{more} more ids join nothing"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(ids: &[Value<'static>]) -> KeyPartial {
-        KeyPartial {
-            values: ids.into(),
-            sessions: Sessions::Fragments(Vec::new()),
-        }
+    fn key(ids: &[Value<'_>]) -> Vec<u8> {
+        let mut key = Vec::new();
+        ids.iter().for_each(|id| key::push(&mut key, id));
+        key
     }
 
     #[derive(Default)]
     struct Notes(Vec<String>);
-    impl Rows for Notes {
-        fn push_keyed(&mut self, _key: Vec<u8>, _row: Vec<OwnedValue>) {}
 
+    impl Rows for Notes {
         fn push(&mut self, _row: Vec<OwnedValue>) {}
+
+        fn push_keyed(&mut self, _key: Vec<u8>, _row: Vec<OwnedValue>) {}
 
         fn note(&mut self, note: String) {
             self.0.push(note);
         }
     }
 
-    /// Which of the keys are of one component.
-    fn components(keys: &[KeyPartial], hub: usize) -> Vec<Option<u32>> {
-        let mut links = Links::new(keys, hub);
-        let of = |key| {
-            let joining = links.joining(key, keys, hub);
-            joining.first().map(|id| links.root(*id))
-        };
-        (0..keys.len()).map(of).collect()
+    /// A number for each component, in the order of its first key; and what is said of hubs.
+    fn components(keys: &[Vec<u8>], hub: u32) -> (Vec<usize>, Vec<String>) {
+        let mut links = Links::default();
+        for key in keys {
+            links.learn(key).unwrap();
+        }
+        let found: Vec<Vec<u8>> = keys
+            .iter()
+            .map(|key| links.component(key, hub).unwrap())
+            .collect();
+        let numbers = found
+            .iter()
+            .map(|one| found.iter().position(|other| other == one).unwrap());
+        let fields = ["request", "user"].map(|name| Named {
+            name: name.to_owned(),
+            expr: jobspec::expr::Expr::Literal(Value::Null),
+        });
+        let mut notes = Notes::default();
+        links.note_hubs(&fields, hub, &mut notes);
+        (numbers.collect(), notes.0)
     }
 
     #[test]
@@ -280,41 +336,46 @@ mod tests {
             key(&[Value::Null, Value::Int(7)]),
             key(&[text("7"), Value::Null]),
         ];
-        assert_eq!(components(&keys, 2), [Some(0), Some(0), Some(0), Some(3)]);
-        assert_eq!(components(&keys, 1), [Some(0), Some(2), None, Some(3)]);
-        assert_eq!(components(&keys, 0), [None, None, None, Some(3)]);
-
-        let fields = ["request", "user"].map(|name| Named {
-            name: name.to_owned(),
-            expr: jobspec::expr::Expr::Literal(Value::Null),
-        });
-        let mut notes = Notes::default();
-        note_hubs(&fields, &Links::new(&keys, 2), 2, &mut notes);
-        assert!(notes.0.is_empty());
-        note_hubs(&fields, &Links::new(&keys, 0), 0, &mut notes);
-        let expected = [
-            "request a joins nothing: it stands beside 1 other ids, more than hub = 0",
-            "request b joins nothing: it stands beside 1 other ids, more than hub = 0",
-            "user 7 joins nothing: it stands beside 2 other ids, more than hub = 0",
-        ];
-        assert_eq!(notes.0, expected);
+        assert_eq!(components(&keys, 2), (vec![0, 0, 0, 3], vec![]));
+        let user = |hub| {
+            format!("user 7 joins nothing: it stands beside 2 other ids, more than hub = {hub}")
+        };
+        assert_eq!(components(&keys, 1), (vec![0, 1, 2, 3], vec![user(1)]));
+        let request = |id| {
+            format!("request {id} joins nothing: it stands beside 1 other ids, more than hub = 0")
+        };
+        let notes = vec![request("a"), request("b"), user(0)];
+        assert_eq!(components(&keys, 0), (vec![0, 1, 2, 3], notes));
     }
 
     #[test]
     fn many_and_long_hubs_are_named_in_short() {
         let text = |number: u32| Value::owned_text(format!("{number:05}{}", "x".repeat(1000)));
-        let keys: Vec<KeyPartial> = (0..150)
+        let keys: Vec<Vec<u8>> = (0..150)
             .map(|number| key(&[text(number), text(number)]))
             .collect();
-        let fields = ["left", "right"].map(|name| Named {
-            name: name.to_owned(),
-            expr: jobspec::expr::Expr::Literal(Value::Null),
-        });
-        let mut notes = Notes::default();
-        note_hubs(&fields, &Links::new(&keys, 0), 0, &mut notes);
-        assert_eq!(notes.0.len(), NAMED_HUBS + 1);
-        assert!(notes.0.iter().all(|note| note.len() < 300));
-        assert!(notes.0[0].starts_with("left 00000x"));
-        assert_eq!(notes.0[NAMED_HUBS], "200 more ids join nothing");
+        let (_, notes) = components(&keys, 0);
+        assert_eq!(notes.len(), NAMED_HUBS + 1);
+        assert!(notes.iter().all(|note| note.len() < 300));
+        assert!(notes[0].starts_with("request 00000x"));
+        assert_eq!(notes[NAMED_HUBS], "200 more ids join nothing");
+    }
+
+    #[test]
+    fn a_chain_is_one_component_however_long() {
+        let link = |from: i128, to: i128| key(&[Value::Int(from), Value::Int(to)]);
+        let keys: Vec<Vec<u8>> = (0..100_000)
+            .map(|step| link(step / 2 + step % 2, step / 2))
+            .collect();
+        let (components, notes) = components(&keys, 2);
+        assert!(components.iter().all(|component| *component == 0));
+        assert!(notes.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let mut links = Links::default();
+        assert_eq!(links.learn(&[9]), Err(Mismatch));
+        assert_eq!(links.component(&key(&[Value::Int(1)]), 3), Err(Mismatch));
     }
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use self::compact::Compact;
 use self::fragment::{Edge, Fragment};
+use self::link::Links;
 use super::gate::Gate;
 use super::row::InnerRow;
 use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, key};
@@ -54,6 +55,8 @@ pub struct SessionPartial {
     misfits: u64,
     /// The key of the entry at hand: room that is used again.
     key: Vec<u8>,
+    /// In the reducer, where ids are linked: what joins them. It does not travel.
+    links: Option<Box<Links>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,6 +89,7 @@ impl From<SessionParts> for SessionPartial {
             keys: keys.collect(),
             misfits: parts.misfits,
             key: Vec::new(),
+            links: None,
         }
     }
 }
@@ -225,23 +229,6 @@ impl Session {
             && range.to_ns.is_none_or(|to| is_far(fragment.end_ns(), to))
     }
 
-    /// Hands on the rows of one session.
-    fn push(
-        &self,
-        key: OwnedValue,
-        fragment: Fragment,
-        misfits: &Misfits,
-        sources: &dyn Sources,
-        rows: &mut dyn Rows,
-    ) {
-        let mut order = SortKey::new();
-        order.place(&fragment.first.place);
-        let order = order.into_bytes();
-        for row in self.rows(key, fragment, misfits, sources) {
-            rows.push_keyed(order.clone(), row);
-        }
-    }
-
     /// The rows of a session: one, and more of them where its timeline is longer than `max`.
     fn rows(
         &self,
@@ -312,6 +299,22 @@ impl Session {
         rows
     }
 
+    fn push_rows(
+        &self,
+        key: OwnedValue,
+        fragment: Fragment,
+        misfits: &Misfits,
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) {
+        let mut place = SortKey::new();
+        place.place(&fragment.first.place);
+        let place = place.into_bytes();
+        for row in self.rows(key, fragment, misfits, sources) {
+            rows.push_keyed(place.clone(), row);
+        }
+    }
+
     fn key_object(&self, values: Box<[OwnedValue]>) -> OwnedValue {
         let names = self.key.iter().map(|named| named.name.clone());
         Value::Object(names.zip(values.into_iter().map(shown)).collect())
@@ -371,13 +374,9 @@ impl Session {
     /// The partial of a key. What is decoded is of this operator, and of this key.
     fn join_keys(&self, key: &[u8], values: &[&[u8]]) -> Result<KeyPartial, Mismatch> {
         let mut whole: Option<KeyPartial> = None;
-        let mut own_key = Vec::with_capacity(key.len());
         for value in values {
             let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
-            own_key.clear();
-            let parts = held.values.iter();
-            parts.for_each(|part| key::push(&mut own_key, part));
-            if own_key != key || !self.accepts_key(&held) {
+            if self.key_of(&held) != key || !self.accepts_key(&held) {
                 return Err(Mismatch);
             }
             match &mut whole {
@@ -388,6 +387,13 @@ impl Session {
         let mut whole = whole.ok_or(Mismatch)?;
         self.settle_key(&mut whole);
         Ok(whole)
+    }
+
+    fn key_of(&self, held: &KeyPartial) -> Vec<u8> {
+        let mut key = Vec::new();
+        let parts = held.values.iter();
+        parts.for_each(|part| key::push(&mut key, part));
+        key
     }
 }
 
@@ -500,15 +506,15 @@ impl Operator for Session {
         parts
     }
 
-    /// A record for each key; linked ids have to meet, so they stay in the core.
+    /// A record for each key; of what is linked a record holds several keys once ids have joined them.
     fn take_records(&self, partial: &mut SessionPartial, run: &mut Run) {
-        if self.hub.is_some() {
-            return;
-        }
         let mut keys: Vec<_> = std::mem::take(&mut partial.keys).into_iter().collect();
         keys.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         for (key, held) in keys {
-            run.push(&key, &held);
+            match self.hub {
+                Some(_) => run.push(&key, std::slice::from_ref(&held)),
+                None => run.push(&key, &held),
+            }
         }
     }
 
@@ -524,8 +530,35 @@ impl Operator for Session {
     }
 
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        self.join_keys(key, values)
-            .map(|held| frame::to_bytes(&held))
+        match self.hub {
+            Some(_) => self.join_linked(values).map(|held| frame::to_bytes(&held)),
+            None => self
+                .join_keys(key, values)
+                .map(|held| frame::to_bytes(&held)),
+        }
+    }
+
+    fn is_regrouped(&self) -> bool {
+        self.hub.is_some()
+    }
+
+    fn learn(&self, core: &mut SessionPartial, key: &[u8]) -> Result<(), Mismatch> {
+        core.links.get_or_insert_default().learn(key)
+    }
+
+    fn regroup(
+        &self,
+        core: &mut SessionPartial,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Vec<u8>, Mismatch> {
+        // A host's record is of one key, and says itself of which.
+        match self.join_linked(&[value])?.as_slice() {
+            [held] if self.key_of(held) == key => {}
+            _ => return Err(Mismatch),
+        }
+        let links = core.links.get_or_insert_default();
+        links.component(key, self.hub.unwrap_or(0))
     }
 
     fn finish_record(
@@ -537,35 +570,26 @@ impl Operator for Session {
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
         let misfits = Misfits::default();
+        if self.hub.is_some() {
+            self.finish_linked(self.join_linked(values)?, sources, rows);
+            return Ok(());
+        }
         let held = self.join_keys(key, values)?;
-        let key = self.key_object(held.values);
         let fragments = match held.sessions {
             Sessions::Fragments(fragments) => fragments,
             Sessions::Entries(entries) => self.cut_of_key(entries),
         };
+        let key = self.key_object(held.values);
         for fragment in fragments {
-            self.push(key.clone(), fragment, &misfits, sources, rows);
+            self.push_rows(key.clone(), fragment, &misfits, sources, rows);
         }
         Ok(())
     }
 
-    /// Every row is one of a record, but where ids are linked: what joins is settled when all of them have met.
-    fn finish(&self, core: SessionPartial, sources: &dyn Sources, rows: &mut dyn Rows) {
-        let Some(hub) = self.hub else {
-            return;
-        };
-        let misfits = Misfits::default();
-        let mut sessions: Vec<(OwnedValue, Fragment)> = Vec::new();
-        self.linked(
-            core.keys.into_values().collect(),
-            hub,
-            rows,
-            &mut |ids, session| {
-                sessions.push((ids, session));
-            },
-        );
-        for (ids, session) in sessions {
-            self.push(ids, session, &misfits, sources, rows);
+    /// Every row is one of a record.
+    fn finish(&self, core: SessionPartial, _sources: &dyn Sources, rows: &mut dyn Rows) {
+        if let (Some(hub), Some(links)) = (self.hub, &core.links) {
+            links.note_hubs(&self.key, hub, rows);
         }
     }
 
