@@ -84,3 +84,66 @@ order = "id"
         assert!(read("unbounded") == read("bounded"), "{name} differs");
     }
 }
+
+/// Six requests of two traces of one order are a session: what joins them lies in different files.
+#[test]
+fn more_ids_than_fit_into_memory_are_the_same_sessions() {
+    const ORDERS: u64 = 5000;
+    let folder = Folder::new("linked");
+    let (mut requests, mut traces) = (String::new(), String::new());
+    for number in 0..6 * ORDERS {
+        let request = number * 7919 % (6 * ORDERS);
+        let trace = request / 3;
+        writeln!(requests, "{{\"request\":{request},\"trace\":\"t{trace}\"}}").unwrap();
+    }
+    for trace in 0..2 * ORDERS {
+        let order = trace / 2;
+        writeln!(traces, "{{\"trace\":\"t{trace}\",\"order\":{order}}}").unwrap();
+    }
+    folder.write("logs/requests.log", requests);
+    folder.write("logs/traces.log", traces);
+    let job = folder.write(
+        "job.toml",
+        r#"
+[job]
+name = "linked"
+[hosts.here]
+local = ["here"]
+[logs.app]
+hosts = ["here"]
+paths = ["logs/*.log"]
+format = "json"
+[session.orders]
+link = ["request", "trace", "order"]
+"#,
+    );
+    let run = |name: &str, memory: &str| {
+        logstitch(["run"])
+            .arg(&job)
+            .args(["--set", &format!("run.memory={memory}"), "--out"])
+            .arg(folder.path().join(name))
+            .env("LOGSTITCH_SEGMENT_BYTES", "100000")
+            .ends_with(0);
+        let summary = folder.read(&format!("{name}/summary.json"));
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+        let spilled = summary["operators"][0]["spilled_runs"].as_u64().unwrap();
+        (folder.read(&format!("{name}/orders.jsonl")), spilled)
+    };
+    let (rows, spilled) = run("unbounded", "1GiB");
+    assert_eq!(spilled, 0);
+    let mut orders: Vec<u64> = Vec::new();
+    for row in rows.lines() {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        let order = row["ids"]["order"][0].as_u64().unwrap();
+        let requests: Vec<u64> = (6 * order..6 * order + 6).collect();
+        assert_eq!(row["ids"]["request"], serde_json::json!(requests));
+        assert_eq!(row["ids"]["order"], serde_json::json!([order]));
+        assert_eq!(row["entries"], 8);
+        orders.push(order);
+    }
+    orders.sort_unstable();
+    assert!(orders.into_iter().eq(0..ORDERS), "every order is a session");
+    let (bounded, spilled) = run("bounded", "1MiB");
+    assert!(spilled > 3, "{spilled}");
+    assert!(rows == bounded);
+}

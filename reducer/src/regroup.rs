@@ -62,14 +62,13 @@ pub fn regroup(
     Ok(regrouped)
 }
 
+/// Takes a record.
+type Push<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Fault> + 'a;
+
 /// The values of each key.
 type Waiting = BTreeMap<Vec<u8>, Vec<Vec<u8>>>;
 
-fn drain(
-    operator: &AnyOperator,
-    waiting: &mut Waiting,
-    push: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+fn drain(operator: &AnyOperator, waiting: &mut Waiting, push: &mut Push<'_>) -> Result<(), Fault> {
     for (key, values) in std::mem::take(waiting) {
         match values.as_slice() {
             [value] => push(&key, value)?,

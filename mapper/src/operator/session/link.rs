@@ -39,6 +39,9 @@ pub struct Links {
     settled: Option<Settled>,
 }
 
+/// An id of a key: its field, its number, and as the key has it.
+type Id<'a> = (usize, u32, &'a [u8]);
+
 #[derive(Clone, Debug)]
 struct Settled {
     /// By id: how many others stand beside it.
@@ -71,8 +74,7 @@ impl Links {
         self.distinct = self.pairs.len();
     }
 
-    /// The ids of a key: field, number, and as the key has it.
-    fn ids<'a>(&mut self, key: &'a [u8]) -> Result<Vec<(usize, u32, &'a [u8])>, Mismatch> {
+    fn ids<'a>(&mut self, key: &'a [u8]) -> Result<Vec<Id<'a>>, Mismatch> {
         let hasher = Keyed::default();
         let parts = key::parts(key).ok_or(Mismatch)?.into_iter().enumerate();
         let ids = parts.filter_map(|(field, part)| Some((field, part?)));
