@@ -524,8 +524,14 @@ impl Operator for Session {
         value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
-        held.sessions.places(visit);
+        // Where ids are linked a value is of several keys.
+        let held: Result<Vec<KeyPartial>, _> = match self.hub {
+            Some(_) => frame::from_bytes(value),
+            None => frame::from_bytes(value).map(|held| vec![held]),
+        };
+        for held in held.map_err(|_| Mismatch)? {
+            held.sessions.places(visit);
+        }
         Ok(())
     }
 
