@@ -418,7 +418,8 @@ fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert_eq!(rows(&site.out("quick")), rows(&site.out("slow")));
     let host = &summary(&site.out("slow"))["hosts"][0];
-    assert_eq!(host["attempts"], 2, "{stderr}");
+    // A slow machine may seem silent once more.
+    assert!(host["attempts"].as_u64() >= Some(2), "{stderr}");
     assert_eq!(host["state"], "ok");
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Folder, Run, logstitch};
 
 /// Longer than anything here takes, but for a machine that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One sshd.
 pub struct Sshd {
@@ -205,7 +205,8 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        for process in self.sessions() {
+        // Also those that a test has stopped, which would not end by themselves.
+        for process in self.sessions().into_iter().chain(self.mappers()) {
             signal("KILL", process);
         }
         let _ = self.child.kill();
