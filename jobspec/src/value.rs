@@ -84,17 +84,25 @@ impl<'a> Value<'a> {
 
     /// The double in its one form; what is not finite is NULL.
     pub fn float(number: f64) -> Value<'static> {
-        if !number.is_finite() {
-            Value::Null
-        } else if number.fract() == 0.0 && number.abs() <= EXACT_WHOLE {
-            Value::Int(number as i128)
-        } else {
-            Value::Float(number)
+        // By way of a 64-bit integer, which the processor rounds to; a call would be slower than all else here.
+        if number.abs() <= EXACT_WHOLE {
+            let whole = number as i64;
+            if whole as f64 == number {
+                return Value::Int(whole.into());
+            }
+        }
+        match number.is_finite() {
+            true => Value::Float(number),
+            false => Value::Null,
         }
     }
 
     /// The number that a text is, in decimal notation with an optional sign and exponent; None for any other text.
     pub fn parse_number(text: &[u8]) -> Option<Value<'static>> {
+        parse_short(text).or_else(|| Value::parse_any_number(text))
+    }
+
+    fn parse_any_number(text: &[u8]) -> Option<Value<'static>> {
         let digits = match text.first()? {
             b'+' | b'-' => &text[1..],
             _ => text,
@@ -158,7 +166,10 @@ impl<'a> Value<'a> {
             Value::Bool(false) => Cow::Borrowed(b"false"),
             Value::Int(number) => Cow::Owned(number.to_string().into_bytes()),
             Value::Float(number) => Cow::Owned(float_text(*number).into_bytes()),
-            Value::Time(time) => Cow::Owned(time.to_string().into_bytes()),
+            Value::Time(time) => {
+                let (bytes, length) = time.rfc3339();
+                Cow::Owned(bytes[..length].to_vec())
+            }
             Value::Level(level) => Cow::Borrowed(level.name().as_bytes()),
             Value::Text(text) | Value::Json(text) => Cow::Borrowed(text.as_bytes()),
             Value::List(_) | Value::Object(_) => {
@@ -259,12 +270,24 @@ impl<'a> Value<'a> {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Value::Null => out.extend_from_slice(b"null"),
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-                out.extend_from_slice(&self.to_text())
+            Value::Int(number) => match u64::try_from(*number) {
+                Ok(number) => write_whole(number, out),
+                Err(_) => out.extend_from_slice(&self.to_text()),
+            },
+            Value::Time(time) => {
+                let (bytes, length) = time.rfc3339();
+                out.push(b'"');
+                out.extend_from_slice(&bytes[..length]);
+                out.push(b'"');
             }
+            Value::Level(level) => {
+                out.push(b'"');
+                out.extend_from_slice(level.name().as_bytes());
+                out.push(b'"');
+            }
+            Value::Bool(_) | Value::Float(_) => out.extend_from_slice(&self.to_text()),
             Value::Json(text) => out.extend_from_slice(text),
             Value::Text(text) => write_json_text(text, out),
-            Value::Time(_) | Value::Level(_) => write_json_text(&self.to_text(), out),
             Value::List(list) => {
                 out.push(b'[');
                 for (index, value) in list.iter().enumerate() {
@@ -291,9 +314,64 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A number as most logs have them: `200`, `-3`, `118.04`, with at most 15 digits. A double holds these digits exactly,
+/// and the power of ten too, so that their quotient is the nearest double.
+fn parse_short(text: &[u8]) -> Option<Value<'static>> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 16 {
+        return None;
+    }
+    let (mut number, mut point) = (0_i64, None);
+    for (index, byte) in digits.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => number = number * 10 + i64::from(digit),
+            _ if *byte == b'.' && point.is_none() => point = Some(index),
+            _ => return None,
+        }
+    }
+    let number = if is_negative { -number } else { number };
+    match point {
+        None if digits.len() <= 15 => Some(Value::Int(number.into())),
+        None | Some(0) => None,
+        Some(point) => match digits.len() - point - 1 {
+            0 => None,
+            decimals => Some(Value::float(number as f64 / POWERS[decimals])),
+        },
+    }
+}
+
+fn write_whole(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
 /// Appends the text as a JSON string, invalid UTF-8 as U+FFFD.
 pub fn write_json_text(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    // Mostly there is nothing to escape, and nothing but ASCII; told without a branch for each byte.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
+    if text.iter().fold(true, |all, byte| all & is_plain(byte)) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
     out.push(b'"');
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid().as_bytes();
@@ -382,6 +460,9 @@ impl Time {
     pub fn from_ns(ns: i64) -> Time {
         let mut digits = 9;
         let mut fraction = ns.rem_euclid(1_000_000_000);
+        if fraction == 0 {
+            return Time { ns, digits: 0 };
+        }
         while digits > 0 && fraction % 10 == 0 {
             fraction /= 10;
             digits -= 1;
@@ -393,19 +474,57 @@ impl Time {
 /// RFC 3339 in UTC.
 impl fmt::Display for Time {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.ns.div_euclid(1_000_000_000);
-        let fraction = self.ns.rem_euclid(1_000_000_000);
-        let moment = chrono::DateTime::from_timestamp(seconds, 0)
-            .expect("an i64 of nanoseconds is a chrono date");
-        write!(formatter, "{}", moment.format("%Y-%m-%dT%H:%M:%S"))?;
-        // The field is public, and may come from a frame.
-        let digits = self.digits.min(9);
-        if digits > 0 {
-            let shown = fraction / 10_i64.pow(9 - u32::from(digits));
-            write!(formatter, ".{shown:0width$}", width = usize::from(digits))?;
-        }
-        formatter.write_str("Z")
+        let (bytes, length) = self.rfc3339();
+        formatter.write_str(std::str::from_utf8(&bytes[..length]).expect("digits and signs"))
     }
+}
+
+impl Time {
+    /// `2026-01-19T14:00:00.123456789Z` and its length: by hand, as rows have many.
+    fn rfc3339(&self) -> ([u8; 30], usize) {
+        let seconds = self.ns.div_euclid(1_000_000_000);
+        let (days, second) = (
+            seconds.div_euclid(86_400),
+            seconds.rem_euclid(86_400) as u32,
+        );
+        let (year, month, day) = date(days);
+        let mut out = *b"0000-00-00T00:00:00.000000000Z";
+        let mut put = |at: usize, digits: usize, mut number: u32| {
+            for place in out[at..at + digits].iter_mut().rev() {
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 2, month);
+        put(8, 2, day);
+        put(11, 2, second / 3600);
+        put(14, 2, second / 60 % 60);
+        put(17, 2, second % 60);
+        put(20, 9, self.ns.rem_euclid(1_000_000_000) as u32);
+        // The field is public, and may come from a frame.
+        let length = match usize::from(self.digits.min(9)) {
+            0 => 20,
+            digits => 21 + digits,
+        };
+        out[length - 1] = b'Z';
+        (out, length)
+    }
+}
+
+/// Year, month and day, so many days after 1970-01-01: of 1677 to 2262, which is where nanoseconds reach.
+fn date(days: i64) -> (u32, u32, u32) {
+    // Years that begin in March, so that the leap day is the last of its year, counted from the year 1600.
+    let days = (days + 135_080) as u32;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = 1600 + era * 400 + year_of_era + u32::from(month <= 2);
+    (year, month, day)
 }
 
 /// How grave an entry is, in order.
@@ -442,6 +561,14 @@ impl Level {
 
     /// The level that a log's word or one letter means, in any case.
     pub fn from_word(word: &[u8]) -> Option<Level> {
+        // As most logs write them.
+        match word {
+            b"INFO" | b"info" => return Some(Level::Info),
+            b"DEBUG" | b"debug" => return Some(Level::Debug),
+            b"WARN" | b"warn" => return Some(Level::Warn),
+            b"ERROR" | b"error" => return Some(Level::Error),
+            _ => {}
+        }
         let mut lower = [0; 11];
         let lower = lower.get_mut(..word.len())?;
         for (to, from) in lower.iter_mut().zip(word) {

@@ -231,7 +231,7 @@ fn run(
     };
     let work = work(manifest, &start.committed);
     let spare = Spare::new(threads, work.len());
-    let scan = |work: Work| {
+    let scan = |work: Work, left: Option<Fruit<'_>>| {
         let source = &sources[work.stream as usize];
         let cut = &source.planned.cuts[work.segment as usize];
         let context = ReadContext {
@@ -260,8 +260,17 @@ fn run(
             index: work.segment,
         };
         let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
+        let (mut left_partials, left_tally) = match left {
+            Some(left) => (left.partials, Some(left.tally)),
+            None => (Vec::new(), None),
+        };
         for &operator in &source.operators {
-            partials[operator] = operators[operator].begin(segment);
+            partials[operator] = match left_partials.get_mut(operator) {
+                Some(left) if operators[operator].goes_on() => {
+                    std::mem::replace(left, operators[operator].empty())
+                }
+                _ => operators[operator].begin(segment),
+            };
         }
         let tally = segment::read(stream, cut, &context, &mut |entry| {
             for &operator in &source.operators {
@@ -271,10 +280,21 @@ fn run(
             }
         });
         scanned_bytes.fetch_add(tally.total().bytes, Ordering::Relaxed);
+        let pairs = left_partials.into_iter().zip(&operators);
+        for (partial, (left, operator)) in partials.iter_mut().zip(pairs) {
+            if !operator.goes_on() {
+                let right = std::mem::replace(partial, operator.empty());
+                let merged = operator.merge(left, right);
+                *partial = merged.expect("each was made by this very operator");
+            }
+        }
         Fruit {
             operators: &operators,
             partials,
-            tally,
+            tally: match left_tally {
+                Some(left) => left.merge(tally),
+                None => tally,
+            },
         }
     };
     let hand_on = |range: SegmentRange, fruit: Fruit<'_>| {

@@ -189,3 +189,74 @@ fn what_nests_does_not_travel() {
     assert!(serde_json::from_str::<OwnedValue>(r#"{"List":[]}"#).is_err());
     assert!(serde_json::from_str::<OwnedValue>(r#"{"Int":7}"#).is_ok());
 }
+
+#[test]
+fn every_day_is_printed_as_the_calendar_has_it() {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    for day in i64::MIN / DAY_NS - 1..=i64::MAX / DAY_NS {
+        let ns = day
+            .saturating_mul(DAY_NS)
+            .saturating_add(day * 7_919 % DAY_NS);
+        let expected = chrono::DateTime::from_timestamp_nanos(ns);
+        let digits = day.rem_euclid(10) as u8;
+        let expected = match digits {
+            0 => expected.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            digits => {
+                let fraction = expected.format("%9f").to_string();
+                let fraction = &fraction[..usize::from(digits)];
+                expected
+                    .format(&format!("%Y-%m-%dT%H:%M:%S.{fraction}Z"))
+                    .to_string()
+            }
+        };
+        assert_eq!(Time::new(ns, digits).to_string(), expected);
+    }
+}
+
+#[test]
+fn a_short_number_is_the_nearest_double() {
+    for text in [
+        "0",
+        "-0",
+        "-0.0",
+        "7",
+        "118.04",
+        "-0.5",
+        "0.1",
+        "123456789012.345",
+        "999999999999999",
+        "00.10",
+        "1.",
+        ".5",
+        "-",
+        "",
+        "1e3",
+        "1.5.5",
+        "+3",
+        "0.30000000000000004",
+        "9007199254740993",
+        "-12.",
+        "1_0",
+    ] {
+        let any = Value::parse_any_number(text.as_bytes());
+        assert_eq!(Value::parse_number(text.as_bytes()), any, "{text}");
+    }
+    let mut state = 7_u64;
+    for _ in 0..20_000 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let (whole, part) = (state >> 44, (state >> 20) % 1_000_000);
+        for text in [
+            format!("{whole}.{part}"),
+            format!("-{whole}.{part:06}"),
+            format!("{part}"),
+        ] {
+            assert_eq!(
+                Value::parse_number(text.as_bytes()),
+                Value::parse_any_number(text.as_bytes()),
+                "{text}"
+            );
+        }
+    }
+}

@@ -17,7 +17,9 @@ pub(super) struct Access<'a> {
 impl<'a> Access<'a> {
     pub fn read(raw: &'a [u8]) -> Option<Access<'a>> {
         // The time is the first bracket after a space: an IPv6 client may stand in brackets too.
-        let open = memchr::memmem::find(raw, b" [")?;
+        let mut brackets = memchr::memchr_iter(b'[', raw);
+        let open =
+            brackets.find_map(|at| at.checked_sub(1).filter(|before| raw[*before] == b' '))?;
         let close = open + memchr::memchr(b']', &raw[open..])?;
         let time = &raw[open + 2..close];
         let (vhost, client, ident, user) = who(&raw[..open])?;

@@ -161,6 +161,8 @@ pub struct Parsed<'a> {
     pub fitted: Option<FormatName>,
     /// By `FieldId`: found under a flat key that is the whole path. As long as one was found, else empty.
     flat: Vec<bool>,
+    /// Of the entries before, by format: kept from one to the next.
+    memories: Vec<json::Memory>,
 }
 
 impl<'a> Parsed<'a> {
@@ -174,6 +176,21 @@ impl<'a> Parsed<'a> {
         self.fields.resize(wanted.paths.len(), None);
         self.fitted = None;
         self.flat.clear();
+    }
+
+    /// The same allocations and the same memory, for text that lives elsewhere.
+    pub fn recycle<'to>(mut self) -> Parsed<'to> {
+        self.fields.clear();
+        Parsed {
+            fields: self.fields.into_iter().map(|_| None).collect(),
+            memories: self.memories,
+            flat: self.flat,
+            valid: false,
+            stamp: Stamp::None,
+            level: None,
+            message: None,
+            fitted: None,
+        }
     }
 
     /// An entry that does not fit: its text is the message, time and level are what is plain to see.

@@ -97,9 +97,13 @@ impl Format for Nested {
             FieldKind::Escaped => unescape(message.text),
             _ => Cow::Borrowed(message.text),
         };
-        let mut own = Parsed::default();
+        let mut own = Parsed {
+            memories: std::mem::take(&mut parsed.memories),
+            ..Parsed::default()
+        };
         own.clear(wanted);
         self.json.parse(&text, wanted, times, &mut own);
+        parsed.memories = std::mem::take(&mut own.memories);
         if !own.valid {
             return;
         }

@@ -33,17 +33,17 @@ use self::sum::Sum;
 use self::top::Top;
 use crate::entry::Place;
 
-/// The state of one slot.
+/// The state of one slot. Small, as there are many: all but counts lie elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MeasurePartial {
     Count(Count),
-    Sum(Sum),
-    Extreme(Extreme),
+    Sum(Box<Sum>),
+    Extreme(Box<Extreme>),
     Edge(Edge),
     Stddev(Box<Stddev>),
     Percentiles(Percentiles),
-    Distinct(Distinct),
-    Top(Top),
+    Distinct(Box<Distinct>),
+    Top(Box<Top>),
 }
 
 /// The measures of an operator, compiled: what is evaluated, what is kept of it, what is made of that.
@@ -161,6 +161,11 @@ impl Measures {
         self.slots.iter().map(|slot| slot.kind.empty()).collect()
     }
 
+    /// Appends what `empty` gives.
+    pub fn push_empty(&self, partials: &mut Vec<MeasurePartial>) {
+        partials.extend(self.slots.iter().map(|slot| slot.kind.empty()));
+    }
+
     /// Whether the partials are of these measures: to be asked of whatever came from outside.
     pub fn accepts(&self, partials: &[MeasurePartial]) -> bool {
         partials.len() == self.slots.len()
@@ -228,7 +233,11 @@ impl Measures {
     }
 
     /// Commutative, and associative.
-    pub fn merge(&self, left: &mut [MeasurePartial], right: Box<[MeasurePartial]>) {
+    pub fn merge(
+        &self,
+        left: &mut [MeasurePartial],
+        right: impl IntoIterator<Item = MeasurePartial>,
+    ) {
         for ((slot, left), right) in self.slots.iter().zip(left).zip(right) {
             left.merge(slot.kind, right);
         }
@@ -250,13 +259,13 @@ impl SlotKind {
             SlotKind::Count | SlotKind::CountOf | SlotKind::CountIf => {
                 MeasurePartial::Count(Count::default())
             }
-            SlotKind::Sum => MeasurePartial::Sum(Sum::default()),
-            SlotKind::Min | SlotKind::Max => MeasurePartial::Extreme(Extreme::default()),
+            SlotKind::Sum => MeasurePartial::Sum(Box::default()),
+            SlotKind::Min | SlotKind::Max => MeasurePartial::Extreme(Box::default()),
             SlotKind::First | SlotKind::Last => MeasurePartial::Edge(Edge::default()),
             SlotKind::Stddev => MeasurePartial::Stddev(Box::default()),
             SlotKind::Percentiles => MeasurePartial::Percentiles(Percentiles::default()),
-            SlotKind::Distinct => MeasurePartial::Distinct(Distinct::default()),
-            SlotKind::Top => MeasurePartial::Top(Top::default()),
+            SlotKind::Distinct => MeasurePartial::Distinct(Box::default()),
+            SlotKind::Top => MeasurePartial::Top(Box::default()),
         }
     }
 
@@ -306,13 +315,13 @@ impl MeasurePartial {
         use MeasurePartial::*;
         match (self, other) {
             (Count(left), Count(right)) => left.merge(right),
-            (Sum(left), Sum(right)) => left.merge(right),
-            (Extreme(left), Extreme(right)) => left.merge(right, kind.wanted()),
+            (Sum(left), Sum(right)) => left.merge(*right),
+            (Extreme(left), Extreme(right)) => left.merge(*right, kind.wanted()),
             (Edge(left), Edge(right)) => left.merge(right, kind.wanted()),
             (Stddev(left), Stddev(right)) => left.merge(*right),
             (Percentiles(left), Percentiles(right)) => left.merge(right),
-            (Distinct(left), Distinct(right)) => left.merge(right),
-            (Top(left), Top(right)) => left.merge(right),
+            (Distinct(left), Distinct(right)) => left.merge(*right),
+            (Top(left), Top(right)) => left.merge(*right),
             // `accepts` has refused it where it came in.
             (
                 Count(_) | Sum(_) | Extreme(_) | Edge(_) | Stddev(_) | Percentiles(_) | Distinct(_)
@@ -339,21 +348,30 @@ impl MeasurePartial {
         }
     }
 
+    /// What it is, leaving nothing behind: an empty count, whatever its kind.
+    pub fn take(&mut self) -> MeasurePartial {
+        std::mem::replace(self, MeasurePartial::Count(Count::default()))
+    }
+
     /// About so many bytes of memory.
     pub fn bytes(&self) -> usize {
-        let beyond = match self {
+        size_of::<MeasurePartial>() + self.bytes_elsewhere()
+    }
+
+    /// Beyond its own.
+    pub fn bytes_elsewhere(&self) -> usize {
+        match self {
             MeasurePartial::Count(_) => 0,
-            MeasurePartial::Sum(_) => 32,
+            MeasurePartial::Sum(_) => 96,
             MeasurePartial::Stddev(_) => 160,
-            MeasurePartial::Extreme(extreme) => value_bytes(extreme.held()),
+            MeasurePartial::Extreme(extreme) => 16 + value_bytes(extreme.held()),
             MeasurePartial::Edge(edge) => {
                 edge.held().map_or(0, |(_, value)| 48 + value_bytes(value))
             }
             MeasurePartial::Percentiles(percentiles) => percentiles.bytes(),
             MeasurePartial::Distinct(distinct) => distinct.bytes(),
             MeasurePartial::Top(top) => top.bytes(),
-        };
-        size_of::<MeasurePartial>() + beyond
+        }
     }
 }
 

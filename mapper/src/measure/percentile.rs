@@ -12,6 +12,9 @@ use super::{is_sound, number_form, to_owned, value_bytes};
 /// Values that a group keeps as they are.
 pub const EXACT: usize = 4096;
 
+/// Whole numbers up to here are doubles too.
+const EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
+
 /// One partial serves all percentiles of an expression.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Percentiles {
@@ -28,29 +31,75 @@ pub struct Exact {
     others: Vec<OwnedValue>,
 }
 
-/// As they travel: whole numbers sorted, each as what it is more than the one before.
+/// As they travel: numbers sorted, each as what it is more than the one before.
 #[derive(Serialize, Deserialize)]
 struct Deltas {
-    first: i64,
-    deltas: Vec<u64>,
+    ints: Rising,
+    /// Doubles with few decimals, as whole numbers of the last of them.
+    decimals: Rising,
+    scale: u8,
+    /// All others.
     floats: Vec<f64>,
     others: Vec<OwnedValue>,
 }
 
-impl From<Exact> for Deltas {
-    fn from(mut exact: Exact) -> Deltas {
-        exact.ints.sort_unstable();
-        let mut before = exact.ints.first().copied().unwrap_or(0);
+#[derive(Default, Serialize, Deserialize)]
+struct Rising {
+    first: i64,
+    deltas: Vec<u64>,
+}
+
+impl From<Vec<i64>> for Rising {
+    fn from(mut ints: Vec<i64>) -> Rising {
+        ints.sort_unstable();
+        let mut before = ints.first().copied().unwrap_or(0);
         let first = before;
-        let deltas = exact
-            .ints
+        let deltas = ints
             .iter()
             .map(|int| int.wrapping_sub(std::mem::replace(&mut before, *int)) as u64)
             .collect();
+        Rising { first, deltas }
+    }
+}
+
+impl Rising {
+    fn ints(&self) -> impl Iterator<Item = i64> {
+        let mut int = self.first;
+        self.deltas.iter().map(move |delta| {
+            int = int.wrapping_add(*delta as i64);
+            int
+        })
+    }
+}
+
+/// Powers of ten by which doubles are tried as whole numbers.
+const SCALES: [f64; 4] = [1e1, 1e2, 1e3, 1e6];
+
+/// The double as a whole number of decimals, where that gives exactly the same double back.
+fn scaled(float: f64, scale: f64) -> Option<i64> {
+    let product = float * scale;
+    if product.abs() >= EXACT_DOUBLE {
+        return None;
+    }
+    let whole = (product + 0.5_f64.copysign(product)) as i64;
+    ((whole as f64 / scale).to_bits() == float.to_bits()).then_some(whole)
+}
+
+impl From<Exact> for Deltas {
+    fn from(exact: Exact) -> Deltas {
+        let (mut decimals, mut floats, mut used) = (Vec::new(), exact.floats, 0);
+        for (index, scale) in SCALES.iter().enumerate() {
+            let all: Option<Vec<i64>> = floats.iter().map(|float| scaled(*float, *scale)).collect();
+            if let Some(all) = all {
+                (decimals, floats, used) = (all, Vec::new(), index as u8);
+                break;
+            }
+        }
         Deltas {
-            first,
-            deltas,
-            floats: exact.floats,
+            ints: exact.ints.into(),
+            decimals: decimals.into(),
+            scale: used,
+            floats,
             others: exact.others,
         }
     }
@@ -58,18 +107,12 @@ impl From<Exact> for Deltas {
 
 impl From<Deltas> for Exact {
     fn from(parts: Deltas) -> Exact {
-        let mut int = parts.first;
-        let ints = parts
-            .deltas
-            .iter()
-            .map(|delta| {
-                int = int.wrapping_add(*delta as i64);
-                int
-            })
-            .collect();
+        let scale = SCALES[usize::from(parts.scale) % SCALES.len()];
+        let mut floats = parts.floats;
+        floats.extend(parts.decimals.ints().map(|int| int as f64 / scale));
         Exact {
-            ints,
-            floats: parts.floats,
+            ints: parts.ints.ints().collect(),
+            floats,
             others: parts.others,
         }
     }
@@ -96,6 +139,16 @@ impl Exact {
             },
             _ => self.others.push(to_owned(value)),
         }
+    }
+
+    /// All values as doubles, where they are the same so.
+    fn as_doubles(&self) -> Option<Vec<f64>> {
+        let is_exact = |int: &i64| int.unsigned_abs() <= EXACT_DOUBLE as u64;
+        if !self.others.is_empty() || !self.ints.iter().all(is_exact) {
+            return None;
+        }
+        let ints = self.ints.iter().map(|int| *int as f64);
+        Some(ints.chain(self.floats.iter().copied()).collect())
     }
 
     fn into_values(self) -> Vec<OwnedValue> {
@@ -181,6 +234,17 @@ impl Percentiles {
     pub fn percentiles(self, wanted: &[f64]) -> Vec<OwnedValue> {
         match self {
             Percentiles::Exact(exact) => {
+                if let Some(mut values) = exact.as_doubles() {
+                    let at = |percent: &f64| {
+                        let rank = nearest_rank(*percent, values.len() as u64);
+                        rank.map_or(Value::Null, |rank| {
+                            let (_, value, _) =
+                                values.select_nth_unstable_by(rank as usize, f64::total_cmp);
+                            Value::float(*value)
+                        })
+                    };
+                    return wanted.iter().map(at).collect();
+                }
                 let mut values = exact.into_values();
                 values.sort_by(Value::total_cmp);
                 wanted
@@ -323,6 +387,37 @@ mod tests {
                 "chunks of {size}"
             );
         }
+    }
+
+    #[test]
+    fn they_travel_as_they_are() {
+        let (small, tiny, large) = (0.07, 1.0 / 3.0, 1e300);
+        for floats in [
+            vec![118.04, -0.5, small, 2141.77],
+            vec![0.000_001, 3.25],
+            vec![small, tiny, large, -large, f64::MIN_POSITIVE],
+            vec![],
+        ] {
+            let exact = Exact {
+                ints: vec![7, i64::MIN, 7, i64::MAX],
+                floats: floats.clone(),
+                others: vec![Value::owned_text("x")],
+            };
+            let bytes = crate::frame::to_bytes(&exact);
+            let mut back: Exact = crate::frame::from_bytes(&bytes).unwrap();
+            back.floats.sort_by(f64::total_cmp);
+            let mut floats = floats;
+            floats.sort_by(f64::total_cmp);
+            assert_eq!(back.floats, floats);
+            assert_eq!(back.ints, [i64::MIN, 7, 7, i64::MAX]);
+            assert_eq!(back.others, exact.others);
+        }
+        // Two bytes a value where they lie close together.
+        let exact = Exact {
+            floats: (0..1000).map(|index| f64::from(index) + 0.25).collect(),
+            ..Exact::default()
+        };
+        assert!(crate::frame::to_bytes(&exact).len() < 3000);
     }
 
     #[test]

@@ -3,24 +3,26 @@
 //! In memory a group is found by the texts of its values in a hash table; on the wire the partial is a run sorted by
 //! these texts, so that it is the same bytes however it came about, and runs can be merged key by key.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+mod groups;
+mod shown;
 
 use bstr::{BStr, BString};
 use jobspec::expr::{Expr, Function, Misfits};
 use jobspec::plan::{AggregatePlan, Named, Order, TimeRange};
-use jobspec::value::{OwnedValue, Time, Value};
+use jobspec::value::{Time, Value};
+use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use self::groups::Groups;
+use self::shown::Kind;
 use super::gate::Gate;
 use super::row::InnerRow;
-use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, key};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
 use crate::entry::{Entry, Place};
 use crate::frame;
-use crate::measure::hash::Keyed;
-use crate::measure::{MeasurePartial, Measures, is_sound, plainer, to_owned, value_bytes};
-use crate::record::shown;
+use crate::measure::{MeasurePartial, Measures};
+use crate::record::shown as shown_json;
 
 pub struct Aggregate {
     gate: Gate,
@@ -41,34 +43,39 @@ struct Group {
 
 #[derive(Clone, Debug, Default)]
 pub struct AggregatePartial {
-    groups: HashMap<Box<[u8]>, GroupPartial, Keyed>,
+    groups: Groups,
     misfits: u64,
     /// The key of the entry at hand: room that is used again.
     key: Vec<u8>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct GroupPartial {
-    values: Box<[OwnedValue]>,
+/// A group as it travels; its values are in its key.
+#[derive(Debug, Deserialize)]
+struct GroupRecord {
+    /// Of each value.
+    kinds: BString,
     measures: Box<[MeasurePartial]>,
 }
 
-impl GroupPartial {
-    fn bytes(&self) -> usize {
-        let values: usize = self.values.iter().map(value_bytes).sum();
-        let measures: usize = self.measures.iter().map(MeasurePartial::bytes).sum();
-        size_of::<GroupPartial>() + values + measures
-    }
+/// The same, borrowed.
+#[derive(Serialize)]
+#[serde(rename = "GroupRecord")]
+struct GroupRecordOf<'a> {
+    kinds: &'a BStr,
+    measures: &'a [MeasurePartial],
 }
 
 impl Serialize for AggregatePartial {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut run: Vec<(&BStr, &GroupPartial)> = self
-            .groups
-            .iter()
-            .map(|(key, group)| (BStr::new(key), group))
-            .collect();
-        run.sort_unstable_by_key(|(key, _)| *key);
+        let mut groups = self.groups.clone();
+        let mut run: Vec<(BString, BString)> = Vec::with_capacity(groups.len());
+        groups.for_each_sorted(|group| {
+            let record = GroupRecordOf {
+                kinds: BStr::new(group.kinds),
+                measures: group.measures,
+            };
+            run.push((group.key.into(), frame::to_bytes(&record).into()));
+        });
         let mut state = serializer.serialize_struct("AggregatePartial", 2)?;
         state.serialize_field("run", &run)?;
         state.serialize_field("misfits", &self.misfits)?;
@@ -79,22 +86,32 @@ impl Serialize for AggregatePartial {
 #[derive(Deserialize)]
 #[serde(rename = "AggregatePartial")]
 struct AggregateParts {
-    run: Vec<(BString, GroupPartial)>,
+    run: Vec<(BString, BString)>,
     misfits: u64,
 }
 
 impl<'de> Deserialize<'de> for AggregatePartial {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<AggregatePartial, D::Error> {
         let parts = AggregateParts::deserialize(deserializer)?;
-        let mut groups = HashMap::with_capacity_and_hasher(parts.run.len(), Keyed::default());
-        for (key, group) in parts.run {
-            groups.insert(Vec::from(key).into_boxed_slice(), group);
-        }
-        Ok(AggregatePartial {
-            groups,
+        let mut partial = AggregatePartial {
             misfits: parts.misfits,
-            key: Vec::new(),
-        })
+            ..AggregatePartial::default()
+        };
+        let mut slots = None;
+        for (key, record) in parts.run {
+            let record: GroupRecord = frame::from_bytes(&record).map_err(D::Error::custom)?;
+            if *slots.get_or_insert(record.measures.len()) != record.measures.len() {
+                return Err(D::Error::custom("groups of different operators"));
+            }
+            let before = partial.groups.len();
+            partial.groups.of(&key, &record.kinds, |measures| {
+                measures.extend(record.measures);
+            });
+            if partial.groups.len() == before {
+                return Err(D::Error::custom("a group comes twice"));
+            }
+        }
+        Ok(partial)
     }
 }
 
@@ -174,51 +191,32 @@ impl Aggregate {
         let AggregatePartial { groups, key, .. } = partial;
         key.clear();
         values.iter().for_each(|value| key::push(key, value));
-        if let Some(group) = groups.get_mut(key.as_slice()) {
-            for (held, value) in group.values.iter_mut().zip(values) {
-                plainer(held, value);
-            }
-            return self
-                .measures
-                .add(&mut group.measures, entry, &entry.place, misfits);
-        }
-        let mut group = GroupPartial {
-            values: values.iter().map(to_owned).collect(),
-            measures: self.measures.empty(),
-        };
-        self.measures
-            .add(&mut group.measures, entry, &entry.place, misfits);
-        groups.insert(key.as_slice().into(), group);
+        let key_length = key.len();
+        key.extend(values.iter().map(|value| Kind::of(value) as u8));
+        let (key, kinds) = key.split_at(key_length);
+        let measures = groups.of(key, kinds, |measures| self.measures.push_empty(measures));
+        self.measures.add(measures, entry, &entry.place, misfits);
     }
 
-    /// Commutative.
-    fn join(&self, held: &mut GroupPartial, group: GroupPartial) {
-        for (held, value) in held.values.iter_mut().zip(&group.values) {
-            plainer(held, value);
-        }
-        self.measures.merge(&mut held.measures, group.measures);
-    }
-
-    fn accepts_group(&self, group: &GroupPartial) -> bool {
-        group.values.len() == self.group.len()
-            && group.values.iter().all(is_sound)
-            && self.measures.accepts(&group.measures)
+    fn accepts_group(&self, key: &[u8], kinds: &[u8], measures: &[MeasurePartial]) -> bool {
+        kinds.len() == self.group.len()
+            && shown::values(key, kinds).is_some()
+            && self.measures.accepts(measures)
     }
 
     /// The group of a key. What is decoded is of this operator, and of this key.
-    fn join_groups(&self, key: &[u8], values: &[&[u8]]) -> Result<GroupPartial, Mismatch> {
-        let mut whole: Option<GroupPartial> = None;
-        let mut own_key = Vec::with_capacity(key.len());
+    fn join_groups(&self, key: &[u8], values: &[&[u8]]) -> Result<GroupRecord, Mismatch> {
+        let mut whole: Option<GroupRecord> = None;
         for value in values {
-            let group: GroupPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
-            own_key.clear();
-            let group_values = group.values.iter();
-            group_values.for_each(|value| key::push(&mut own_key, value));
-            if own_key != key || !self.accepts_group(&group) {
+            let group: GroupRecord = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            if !self.accepts_group(key, &group.kinds, &group.measures) {
                 return Err(Mismatch);
             }
             match &mut whole {
-                Some(whole) => self.join(whole, group),
+                Some(whole) => {
+                    Kind::keep_plainer(&mut whole.kinds, &group.kinds);
+                    self.measures.merge(&mut whole.measures, group.measures);
+                }
                 None => whole = Some(group),
             }
         }
@@ -259,80 +257,66 @@ impl Operator for Aggregate {
         if left.groups.len() < right.groups.len() {
             std::mem::swap(&mut left, &mut right);
         }
-        for (key, group) in right.groups {
-            match left.groups.entry(key) {
-                Slot::Occupied(mut slot) => self.join(slot.get_mut(), group),
-                Slot::Vacant(slot) => {
-                    slot.insert(group);
-                }
-            }
-        }
+        right.groups.for_each(|group| {
+            let held = left.groups.of(group.key, group.kinds, |measures| {
+                self.measures.push_empty(measures);
+            });
+            let measures = group.measures.iter_mut();
+            self.measures
+                .merge(held, measures.map(MeasurePartial::take));
+        });
         left.misfits = left.misfits.saturating_add(right.misfits);
         left
     }
 
     fn accepts(&self, partial: &AggregatePartial) -> bool {
-        let mut groups = partial.groups.values();
-        groups.all(|group| self.accepts_group(group))
+        let mut groups = partial.groups.clone();
+        let mut accepted = true;
+        groups.for_each(|group| {
+            accepted &= self.accepts_group(group.key, group.kinds, group.measures);
+        });
+        accepted
     }
 
     fn places(&self, _partial: &AggregatePartial, _visit: &mut dyn FnMut(&Place)) {}
 
     fn bytes(&self, partial: &AggregatePartial) -> usize {
-        partial
-            .groups
-            .iter()
-            .map(|(key, group)| key.len() + group.bytes())
-            .sum()
+        let elsewhere = partial.groups.measures().iter();
+        let elsewhere: usize = elsewhere.map(MeasurePartial::bytes_elsewhere).sum();
+        partial.groups.bytes() + elsewhere
     }
 
-    fn split(&self, partial: AggregatePartial, most_bytes: usize) -> Vec<AggregatePartial> {
-        let mut run: Vec<_> = partial.groups.into_iter().collect();
-        run.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        let sized = run
-            .into_iter()
-            .map(|(key, group)| (key.len() + group.bytes(), (key, group)));
-        let parts = grouped(sized, most_bytes)
-            .into_iter()
-            .map(|groups| AggregatePartial {
-                groups: groups.into_iter().collect(),
-                ..AggregatePartial::default()
-            });
-        let mut parts: Vec<AggregatePartial> = parts.collect();
-        match parts.first_mut() {
-            Some(first) => first.misfits = partial.misfits,
-            None => parts.push(AggregatePartial {
-                misfits: partial.misfits,
-                ..self.empty()
-            }),
-        }
-        parts
+    fn split(&self, partial: AggregatePartial, _most_bytes: usize) -> Vec<AggregatePartial> {
+        vec![partial]
     }
 
     /// A record for each group.
     fn take_records(&self, partial: &mut AggregatePartial, run: &mut Run) {
-        let mut groups: Vec<_> = std::mem::take(&mut partial.groups).into_iter().collect();
-        groups.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        for (key, group) in groups {
-            run.push(&key, &group);
-        }
+        let mut groups = std::mem::take(&mut partial.groups);
+        groups.for_each_sorted(|group| {
+            let record = GroupRecordOf {
+                kinds: BStr::new(group.kinds),
+                measures: group.measures,
+            };
+            run.push(group.key, &record);
+        });
     }
 
     fn take_last_records(&self, core: &mut AggregatePartial, run: &mut Run) {
-        if self.group.is_empty() && core.groups.is_empty() {
+        if self.group.is_empty() && core.groups.len() == 0 {
             // As SQL: without GROUP BY there is one row, also over nothing.
-            let group = GroupPartial {
-                values: Box::new([]),
-                measures: self.measures.empty(),
-            };
-            core.groups.insert(Box::new([]), group);
+            core.groups
+                .of(b"", b"", |measures| self.measures.push_empty(measures));
         }
         self.take_records(core, run);
     }
 
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        self.join_groups(key, values)
-            .map(|group| frame::to_bytes(&group))
+        let group = self.join_groups(key, values)?;
+        Ok(frame::to_bytes(&GroupRecordOf {
+            kinds: group.kinds.as_ref(),
+            measures: &group.measures,
+        }))
     }
 
     fn finish_record(
@@ -345,7 +329,7 @@ impl Operator for Aggregate {
     ) -> Result<(), Mismatch> {
         let group = self.join_groups(key, values)?;
         let misfits = Misfits::default();
-        let mut inner = group.values.into_vec();
+        let mut inner = shown::values(key, &group.kinds).ok_or(Mismatch)?;
         inner.extend(self.measures.finish(group.measures));
         let row = InnerRow(&inner);
         let having = self.having.as_ref();
@@ -359,7 +343,7 @@ impl Operator for Aggregate {
             }
             let columns = self.columns.iter();
             let columns =
-                columns.map(|column| shown(column.expr.eval(&row, &misfits).into_owned()));
+                columns.map(|column| shown_json(column.expr.eval(&row, &misfits).into_owned()));
             rows.push_keyed(key.into_bytes(), columns.collect());
         }
         Ok(())

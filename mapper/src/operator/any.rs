@@ -237,6 +237,12 @@ operators! {
 }
 
 impl AnyOperator {
+    /// Whether the entries of a segment may be absorbed into the partial of the one before: not where it joins neighbours
+    /// itself.
+    pub fn goes_on(&self) -> bool {
+        !matches!(self, AnyOperator::Context(_))
+    }
+
     /// The operator, or why this build cannot execute it.
     pub fn new(plan: &Plan, operator: &OperatorPlan) -> Result<AnyOperator, String> {
         let range = plan.range;

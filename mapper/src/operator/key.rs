@@ -43,14 +43,19 @@ pub fn parts(mut key: &[u8]) -> Option<Vec<Option<&[u8]>>> {
 
 /// The text of a part that is not NULL.
 pub fn text(part: &[u8]) -> Cow<'_, [u8]> {
-    match part {
-        [2, ns @ .., digits] => {
-            let ns = ns.first_chunk().map_or(0, |ns| u64::from_be_bytes(*ns));
-            let time = Time::new((ns ^ 1 << 63) as i64, *digits);
-            Cow::Owned(time.to_string().into_bytes())
-        }
-        _ => Cow::Borrowed(part.get(5..).unwrap_or_default()),
+    match time(part) {
+        Some(time) => Cow::Owned(time.to_string().into_bytes()),
+        None => Cow::Borrowed(part.get(5..).unwrap_or_default()),
     }
+}
+
+/// The time that a part is.
+pub fn time(part: &[u8]) -> Option<Time> {
+    let [2, ns @ .., digits] = part else {
+        return None;
+    };
+    let ns = u64::from_be_bytes(*ns.first_chunk()?);
+    Some(Time::new((ns ^ 1 << 63) as i64, *digits))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl<'a> Sink<'a> {
         passed: &[u8],
         visit: &mut dyn FnMut(&Entry<'_>),
     ) -> Verdict {
-        let mut parsed = recycle(mem::take(&mut self.parsed));
+        let mut parsed: Parsed<'_> = mem::take(&mut self.parsed);
         self.parse(raw, &whole, &mut parsed);
         let own = own_time(&parsed, &whole, self.context);
         let is_anchor = parsed.valid && own.is_some();
@@ -95,14 +95,14 @@ impl<'a> Sink<'a> {
             _ => Verdict::Ours,
         };
         if verdict == Verdict::Before {
-            self.parsed = recycle(parsed);
+            self.parsed = parsed.recycle();
             return verdict;
         }
         self.started = true;
         match own {
             Some(_) if self.inherited.is_none() => self.lend(own, whole.distance, visit),
             None if self.inherited.is_none() => {
-                self.parsed = recycle(parsed);
+                self.parsed = parsed.recycle();
                 self.lend(None, whole.distance, visit);
                 self.waiting.push(raw, whole);
                 return verdict;
@@ -116,7 +116,7 @@ impl<'a> Sink<'a> {
             self.inherited = own.or(self.inherited);
             self.emit(raw, &whole, &parsed, self.inherited, visit);
         }
-        self.parsed = recycle(parsed);
+        self.parsed = parsed.recycle();
         verdict
     }
 
@@ -147,10 +147,10 @@ impl<'a> Sink<'a> {
                 distance: 0,
                 wrapper_time: None,
             };
-            let mut parsed = recycle(mem::take(&mut self.parsed));
+            let mut parsed: Parsed<'_> = mem::take(&mut self.parsed);
             self.parse(raw, &whole, &mut parsed);
             let own = own_time(&parsed, &whole, self.context);
-            self.parsed = recycle(parsed);
+            self.parsed = parsed.recycle();
             if let Some(time) = own {
                 self.tally(file).see_time(time);
                 self.inherited = own;
@@ -182,10 +182,10 @@ impl<'a> Sink<'a> {
         // The queue lends its bytes while everything else of the sink is at work.
         let mut waiting = mem::take(&mut self.waiting);
         let raw = waiting.text(&held);
-        let mut parsed = recycle(mem::take(&mut self.parsed));
+        let mut parsed: Parsed<'_> = mem::take(&mut self.parsed);
         self.parse(raw, &held.whole, &mut parsed);
         self.emit(raw, &held.whole, &parsed, time, visit);
-        self.parsed = recycle(parsed);
+        self.parsed = parsed.recycle();
         self.waiting = waiting;
     }
 
@@ -300,14 +300,6 @@ fn own_time(parsed: &Parsed<'_>, whole: &Whole, context: &ReadContext<'_>) -> Op
     })
 }
 
-/// The same allocation, for text that lives elsewhere.
-fn recycle<'to>(mut parsed: Parsed<'_>) -> Parsed<'to> {
-    parsed.fields.clear();
-    let mut recycled = Parsed::default();
-    recycled.fields = parsed.fields.into_iter().map(|_| None).collect();
-    recycled
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,7 +309,7 @@ mod tests {
         let mut parsed = Parsed::default();
         parsed.fields.resize(100, None);
         let place = parsed.fields.as_ptr().addr();
-        let recycled = recycle(parsed);
+        let recycled = parsed.recycle();
         assert_eq!(recycled.fields.as_ptr().addr(), place);
         assert!(recycled.fields.capacity() >= 100 && recycled.fields.is_empty());
     }

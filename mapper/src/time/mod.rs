@@ -46,6 +46,15 @@ pub struct TimeReader {
     minute_key: u64,
     minute_ns: i64,
     second: LastSecond,
+    whole: LastText,
+}
+
+/// The last short text that was read, as a whole: access logs write many entries a second, and nothing smaller.
+#[derive(Clone, Copy, Debug)]
+struct LastText {
+    text: [u8; 32],
+    length: u8,
+    stamp: Stamp,
 }
 
 /// The last second read of a text like `2026-01-19T14:00:00Z`, fraction aside: most of a log's entries share theirs with
@@ -78,6 +87,11 @@ impl TimeReader {
                 text: [0; 19],
                 ns: 0,
             },
+            whole: LastText {
+                text: [0; 32],
+                length: 0,
+                stamp: Stamp::None,
+            },
         }
     }
 
@@ -100,6 +114,9 @@ impl TimeReader {
         {
             return Stamp::At(Time::new(self.second.ns + i64::from(nanos), digits));
         }
+        if text == &self.whole.text[..usize::from(self.whole.length)] {
+            return self.whole.stamp;
+        }
         let stamp = match shape::whole(text) {
             Some(moment) => self.resolve(&moment),
             None => Stamp::None,
@@ -111,6 +128,9 @@ impl TimeReader {
                 text: *second,
                 ns: time.ns - i64::from(nanos),
             };
+        } else if let Some(held) = self.whole.text.get_mut(..text.len()) {
+            held.copy_from_slice(text);
+            (self.whole.length, self.whole.stamp) = (text.len() as u8, stamp);
         }
         stamp
     }

@@ -1,5 +1,7 @@
 //! Which keys mean time, level and message, and how they are found among all others: for json, logfmt and csv.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use jobspec::plan::{FieldPath, PathPart};
 use jobspec::value::Level;
 
@@ -9,7 +11,7 @@ use crate::format::Stamp;
 use crate::time::{TimeFormat, TimeReader};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+pub(super) enum Meaning {
     Time,
     Level,
     Message,
@@ -18,6 +20,8 @@ enum Meaning {
 /// The keys of one format. A key with dots is a flat key or a path, whichever is there.
 #[derive(Clone, Debug)]
 pub struct Keys {
+    /// Tells them from the keys of any other format in this process.
+    number: u64,
     slots: Vec<Slot>,
     /// By hash: 1 + the first slot with it, 0 where there is none.
     heads: [u8; 256],
@@ -60,7 +64,9 @@ impl Keys {
 
     /// The usual keys, but where the job names one.
     pub fn new(time: Option<&str>, level: Option<&str>, message: Option<&str>) -> Keys {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let mut keys = Keys {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             slots: Vec::new(),
             heads: [0; 256],
             paths: Default::default(),
@@ -121,6 +127,22 @@ impl Keys {
         }
     }
 
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What a member of that name means as a whole, and the rank of its key; an error where that is not all.
+    pub(super) fn meaning(&self, name: &[u8]) -> Result<Option<(Meaning, u8)>, ()> {
+        let mut slots = self.slots.iter().filter(|slot| slot.name == name);
+        match (slots.next(), slots.next()) {
+            (None, _) => Ok(None),
+            (Some(slot), None) if slot.rest.is_empty() && !is_byte_list_key(name) => {
+                Ok(Some((slot.meaning, slot.rank)))
+            }
+            _ => Err(()),
+        }
+    }
+
     /// The name of the first key of the level, where it is one key and no path.
     pub(super) fn first_level(&self) -> Option<&[u8]> {
         let first = |slot: &&Slot| slot.meaning == Meaning::Level && slot.rank == 0;
@@ -151,13 +173,17 @@ impl Keys {
 
 /// journald writes a text that is no UTF-8 as a list of its bytes.
 fn with_bytes<'a>(name: &[u8], field: Field<'a>) -> Field<'a> {
-    if name == b"MESSAGE" && field.kind == FieldKind::Json && field.text.starts_with(b"[") {
+    if is_byte_list_key(name) && field.kind == FieldKind::Json && field.text.starts_with(b"[") {
         return Field {
             kind: FieldKind::Bytes,
             ..field
         };
     }
     field
+}
+
+fn is_byte_list_key(name: &[u8]) -> bool {
+    name == b"MESSAGE"
 }
 
 /// `a.b.c` in its parts.
@@ -194,11 +220,16 @@ impl<'a> Best<'a> {
     #[inline]
     pub fn note(&mut self, keys: &Keys, hash: u8, name: &[u8], field: Field<'a>) {
         keys.each(hash, name, field, |meaning, rank, field| {
-            let found = &mut self.found[meaning as usize];
-            if found.is_none_or(|(best, _)| rank <= best) {
-                *found = Some((rank, field));
-            }
+            self.note_as(meaning, rank, field);
         });
+    }
+
+    #[inline(always)]
+    pub(super) fn note_as(&mut self, meaning: Meaning, rank: u8, field: Field<'a>) {
+        let found = &mut self.found[meaning as usize];
+        if found.is_none_or(|(best, _)| rank <= best) {
+            *found = Some((rank, field));
+        }
     }
 
     /// The time of the first key that is there and is a timestamp.

@@ -4,6 +4,8 @@
 //! where a path leads there. Of a key written twice the last counts, so the walk never ends early.
 
 mod keys;
+mod memory;
+mod specials;
 mod text;
 mod walk;
 
@@ -15,6 +17,8 @@ use memchr::memmem::{Finder, find};
 
 pub use keys::Keys;
 pub(super) use keys::{Best, Filter, flat_name, hash};
+pub(super) use memory::Memory;
+use memory::Role;
 pub(super) use text::escape;
 pub use text::{byte_list, unescape};
 
@@ -86,14 +90,29 @@ impl Format for Json {
     ) {
         let filter = wanted.filter();
         let mut best = Best::default();
-        let valid = walk::object(raw, |key, field| {
-            let name = key.name();
-            let hash = hash(&name);
-            best.note(&self.keys, hash, &name, field);
-            if filter.has(hash) {
-                note(&name, field, wanted, parsed);
+        let is_mine = |memory: &Memory| memory.is_of(&self.keys);
+        let mut memory = match parsed.memories.iter().position(is_mine) {
+            Some(index) => parsed.memories.swap_remove(index),
+            None => Memory::new(&self.keys),
+        };
+        let valid = walk::object_known(raw, &mut memory, &self.keys, wanted, |role, key, field| {
+            if let Role::Plain { meaning, field: id } = role {
+                if let Some((meaning, rank)) = meaning {
+                    best.note_as(meaning, rank, field);
+                }
+                if let Some(id) = id {
+                    parsed.fields[usize::from(id)] = Some(field);
+                }
+            } else if let Some(key) = key {
+                let name = key.name();
+                let hash = hash(&name);
+                best.note(&self.keys, hash, &name, field);
+                if filter.has(hash) {
+                    note(&name, field, wanted, parsed);
+                }
             }
         });
+        parsed.memories.push(memory);
         let lookup = |path: &[PathPart]| self.keys.lookup(raw, path);
         parsed.stamp = best.stamp(&self.keys, &lookup, self.time_format.as_ref(), times);
         parsed.level = best.level(&self.keys, &lookup);

@@ -7,7 +7,11 @@ use std::borrow::Cow;
 
 use jobspec::plan::PathPart;
 
+use super::keys::Keys;
+use super::memory::{Memory, Place, Role};
+use super::specials::Specials;
 use crate::entry::{Field, FieldKind};
+use crate::format::Wanted;
 
 /// Objects and arrays inside each other. Deeper is malformed: the stack of kinds is one word.
 pub(super) const DEEPEST: u32 = 128;
@@ -28,6 +32,7 @@ pub(super) fn object<'a>(text: &'a [u8], mut visit: impl FnMut(Key<'a>, Field<'a
 
 #[inline(always)]
 fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Option<()> {
+    let specials = &mut Specials::new();
     let mut at = space(text, 0);
     if text.get(at) != Some(&b'{') {
         return None;
@@ -37,8 +42,8 @@ fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Op
         return (space(text, at + 1) == text.len()).then_some(());
     }
     loop {
-        let (key, colon) = key(text, at)?;
-        let (field, end) = value(text, colon)?;
+        let (key, colon) = key(text, specials, at)?;
+        let (field, end) = value(text, specials, colon)?;
         visit(key, field);
         at = space(text, end);
         match text.get(at)? {
@@ -49,17 +54,65 @@ fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Op
     }
 }
 
+/// As `object`, with the place that the memory has for each key. Keys come with their names only where it has none or
+/// does not say what they are good for.
+#[inline(always)]
+pub(super) fn object_known<'a>(
+    text: &'a [u8],
+    memory: &mut Memory,
+    keys: &Keys,
+    wanted: &Wanted,
+    mut visit: impl FnMut(Role, Option<Key<'a>>, Field<'a>),
+) -> bool {
+    let mut walk = || {
+        let specials = &mut Specials::new();
+        let mut at = space(text, 0);
+        if text.get(at) != Some(&b'{') {
+            return None;
+        }
+        at = space(text, at + 1);
+        if text.get(at) == Some(&b'}') {
+            return (space(text, at + 1) == text.len()).then_some(());
+        }
+        let mut before = Place::START;
+        loop {
+            let (place, value_at) = match memory.follow(before, text, at) {
+                Some((place, end)) => (place, space(text, end)),
+                None => {
+                    let (key, end) = key(text, specials, at)?;
+                    (memory.learn(before, key, &text[at..end], keys, wanted), end)
+                }
+            };
+            let (field, end) = value(text, specials, value_at)?;
+            match memory.role(place) {
+                Role::Nothing => {}
+                role @ Role::Plain { .. } => visit(role, None, field),
+                Role::Any => visit(Role::Any, Some(key(text, specials, at)?.0), field),
+            }
+            before = place;
+            at = space(text, end);
+            match text.get(at)? {
+                b',' => at = space(text, at + 1),
+                b'}' => return (space(text, at + 1) == text.len()).then_some(()),
+                _ => return None,
+            }
+        }
+    };
+    walk().is_some()
+}
+
 /// The value of the first member of that name among the first few, and its end. None where another key before it is
 /// written with escapes.
 pub(super) fn first_of<'a>(text: &'a [u8], name: &[u8], most: usize) -> Option<(Field<'a>, usize)> {
+    let specials = &mut Specials::new();
     let mut at = space(text, 0);
     if text.get(at) != Some(&b'{') {
         return None;
     }
     at = space(text, at + 1);
     for _ in 0..most {
-        let (key, colon) = key(text, at)?;
-        let (field, end) = value(text, colon)?;
+        let (key, colon) = key(text, specials, at)?;
+        let (field, end) = value(text, specials, colon)?;
         if key.is_escaped {
             return None;
         }
@@ -77,11 +130,11 @@ pub(super) fn first_of<'a>(text: &'a [u8], name: &[u8], most: usize) -> Option<(
 
 /// A key and the place of its value.
 #[inline(always)]
-fn key(text: &[u8], at: usize) -> Option<(Key<'_>, usize)> {
+fn key<'a>(text: &'a [u8], specials: &mut Specials, at: usize) -> Option<(Key<'a>, usize)> {
     if text.get(at) != Some(&b'"') {
         return None;
     }
-    let (end, is_escaped) = string_end(text, at + 1)?;
+    let (end, is_escaped) = string_end(text, specials, at + 1)?;
     let key = Key {
         text: &text[at + 1..end],
         is_escaped,
@@ -92,10 +145,10 @@ fn key(text: &[u8], at: usize) -> Option<(Key<'_>, usize)> {
 
 /// One value and its end.
 #[inline(always)]
-fn value(text: &[u8], at: usize) -> Option<(Field<'_>, usize)> {
+fn value<'a>(text: &'a [u8], specials: &mut Specials, at: usize) -> Option<(Field<'a>, usize)> {
     let (kind, start, end, next) = match text.get(at)? {
         b'"' => {
-            let (end, is_escaped) = string_end(text, at + 1)?;
+            let (end, is_escaped) = string_end(text, specials, at + 1)?;
             let kind = if is_escaped {
                 FieldKind::Escaped
             } else {
@@ -104,7 +157,7 @@ fn value(text: &[u8], at: usize) -> Option<(Field<'_>, usize)> {
             (kind, at + 1, end, end + 1)
         }
         b'{' | b'[' => {
-            let end = nested_end(text, at)?;
+            let end = nested_end(text, specials, at)?;
             (FieldKind::Json, at, end, end)
         }
         _ => {
@@ -132,13 +185,14 @@ fn scalar_end(text: &[u8], at: usize) -> Option<(FieldKind, usize)> {
     }
 }
 
+#[inline(always)]
 fn number_end(text: &[u8], at: usize) -> Option<usize> {
     let digits = |at: usize| {
-        let run = text[at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        (run > 0).then_some(at + run)
+        let mut end = at;
+        while text.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
+        }
+        (end > at).then_some(end)
     };
     let mut at = at + usize::from(text[at] == b'-');
     at = match text.get(at)? {
@@ -157,7 +211,7 @@ fn number_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of the object or array that begins at `at`, all of it checked.
-fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
+fn nested_end(text: &[u8], specials: &mut Specials, mut at: usize) -> Option<usize> {
     // Bit by bit from the outside in: whether it is an object.
     let mut kinds: u128 = 0;
     let mut depth = 0;
@@ -174,7 +228,7 @@ fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
                 // In both ASCII pairs the end is two beyond the beginning.
                 if *text.get(at)? != open + 2 {
                     if open == b'{' {
-                        at = key(text, at)?.1;
+                        at = key(text, specials, at)?.1;
                     }
                     continue;
                 }
@@ -182,7 +236,7 @@ fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
                 depth -= 1;
                 kinds >>= 1;
             }
-            b'"' => at = string_end(text, at + 1)?.0 + 1,
+            b'"' => at = string_end(text, specials, at + 1)?.0 + 1,
             _ => at = scalar_end(text, at)?.1,
         }
         // A value ended here.
@@ -196,7 +250,7 @@ fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
                 b',' => {
                     at = space(text, at + 1);
                     if is_object {
-                        at = key(text, at)?.1;
+                        at = key(text, specials, at)?.1;
                     }
                     break;
                 }
@@ -213,10 +267,10 @@ fn nested_end(text: &[u8], mut at: usize) -> Option<usize> {
 
 /// The place of the quote that ends a string, and whether there are escapes before it.
 #[inline(always)]
-fn string_end(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
+fn string_end(text: &[u8], specials: &mut Specials, mut at: usize) -> Option<(usize, bool)> {
     let mut is_escaped = false;
     loop {
-        at = special(text, at)?;
+        at = specials.next(text, at)?;
         match text[at] {
             b'"' => return Some((at, is_escaped)),
             b'\\' => {
@@ -237,30 +291,6 @@ fn escape_end(text: &[u8], at: usize) -> Option<usize> {
         }
         _ => None,
     }
-}
-
-/// The place of the next quote, backslash or control character, eight bytes a step.
-#[inline(always)]
-fn special(text: &[u8], mut at: usize) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    while let Some(bytes) = text.get(at..at + 8) {
-        let word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        // A byte's high bit is set where it is the one looked for; bits above the lowest may be false.
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let found = (zero(word ^ (ONES * u64::from(b'"')))
-            | zero(word ^ (ONES * u64::from(b'\\')))
-            | (word.wrapping_sub(ONES * 0x20) & !word))
-            & HIGHS;
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    text[at..]
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
-        .map(|index| at + index)
 }
 
 #[inline(always)]
@@ -301,9 +331,10 @@ fn element(text: &[u8], index: u32) -> Option<Field<'_>> {
     if text.first() != Some(&b'[') {
         return None;
     }
+    let specials = &mut Specials::new();
     let mut at = space(text, 1);
     for place in 0.. {
-        let (field, end) = value(text, at)?;
+        let (field, end) = value(text, specials, at)?;
         if place == index {
             return Some(field);
         }

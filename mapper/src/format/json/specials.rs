@@ -1,0 +1,120 @@
+//! Where the quotes, backslashes and control characters of a text are: all that can end a string, or be wrong in one.
+//!
+//! Strings of a log have any length, and a loop that looks for the end of each is mispredicted once a string. So bytes
+//! are compared sixteen at once, 64 make a word of bits, and the end of a string is the next bit that is set.
+
+use wide::u8x16;
+
+const BLOCK: usize = 64;
+/// Blocks that are looked at together: most lines need no more.
+const BLOCKS: usize = 8;
+
+/// Looks ahead in one text. It may be asked for any place, but going back costs.
+pub(super) struct Specials {
+    words: [u64; BLOCKS],
+    /// The places in the text that `words` are of.
+    start: usize,
+    end: usize,
+}
+
+impl Specials {
+    pub fn new() -> Specials {
+        Specials {
+            words: [0; BLOCKS],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// The next one at or after `at`; of one text, from call to call.
+    #[inline(always)]
+    pub fn next(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        if at < self.start || at >= self.end {
+            self.look(text, at);
+        }
+        let inside = at.wrapping_sub(self.start);
+        let mut index = inside / BLOCK;
+        let mut word = self.words[index % BLOCKS] & u64::MAX << (inside % BLOCK);
+        loop {
+            if word != 0 {
+                return Some(self.start + index * BLOCK + word.trailing_zeros() as usize);
+            }
+            index += 1;
+            if self.start + index * BLOCK >= self.end {
+                if self.end >= text.len() {
+                    return None;
+                }
+                self.look(text, self.end);
+                index = 0;
+            }
+            word = self.words[index % BLOCKS];
+        }
+    }
+
+    /// Looks at what begins at `at`.
+    fn look(&mut self, text: &[u8], at: usize) {
+        self.words = [0; BLOCKS];
+        self.start = at;
+        self.end = text.len().min(at.saturating_add(BLOCK * BLOCKS));
+        let ahead = text.get(at..self.end).unwrap_or_default();
+        let (blocks, rest) = ahead.as_chunks::<BLOCK>();
+        for (word, block) in self.words.iter_mut().zip(blocks) {
+            *word = bits(block);
+        }
+        if !rest.is_empty() {
+            let mut last = [b' '; BLOCK];
+            last[..rest.len()].copy_from_slice(rest);
+            self.words[blocks.len() % BLOCKS] = bits(&last);
+        }
+    }
+}
+
+#[inline(always)]
+fn bits(block: &[u8; BLOCK]) -> u64 {
+    let (parts, _) = block.as_chunks::<16>();
+    let mut word = 0;
+    for (index, part) in parts.iter().enumerate() {
+        let bytes = u8x16::new(*part);
+        let found = bytes.simd_eq(u8x16::splat(b'"'))
+            | bytes.simd_eq(u8x16::splat(b'\\'))
+            | bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        word |= u64::from(found.to_bitmask()) << (16 * index);
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_one_is_found_from_every_place() {
+        // Of every byte a few, and long stretches of nothing.
+        for length in [0, 1, 15, 16, 63, 64, 65, 200, 511, 512, 513, 1500] {
+            let byte = |index: usize| match index * 7919 % 97 {
+                0 => b'"',
+                1 => b'\\',
+                2 => (index % 0x22) as u8,
+                3 => 0x7f + (index % 0x80) as u8,
+                _ => b'a' + (index % 26) as u8,
+            };
+            let text: Vec<u8> = (0..length).map(byte).collect();
+            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            let expected = |at: usize| {
+                let found = text[at..].iter().position(is_special);
+                found.map(|index| at + index)
+            };
+            let mut rising = Specials::new();
+            for at in 0..=length {
+                assert_eq!(rising.next(&text, at), expected(at), "{length} {at}");
+            }
+            for at in (0..=length).rev() {
+                assert_eq!(
+                    rising.next(&text, at),
+                    expected(at),
+                    "{length} {at} falling"
+                );
+            }
+        }
+    }
+}
