@@ -17,10 +17,22 @@ pub struct Folder {
 
 impl Folder {
     pub fn new(name: &str) -> Folder {
+        Folder::within(&std::env::temp_dir(), name)
+    }
+
+    /// Where the machine has it, one of no disk: for very many small files.
+    pub fn in_memory(name: &str) -> Folder {
+        let memory = Path::new("/dev/shm");
+        match memory.is_dir() {
+            true => Folder::within(memory, name),
+            false => Folder::new(name),
+        }
+    }
+
+    fn within(parent: &Path, name: &str) -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("logstitch-{name}-{}-{number}", std::process::id()));
+        let path = parent.join(format!("logstitch-{name}-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder { path }
     }

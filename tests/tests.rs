@@ -6,6 +6,8 @@ mod formats;
 mod harness;
 mod jobs;
 mod memory;
+mod oracle;
+mod partition;
 mod prune;
 mod schema;
 mod ssh;

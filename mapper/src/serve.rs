@@ -103,7 +103,8 @@ pub fn serve() -> Result<(), Error> {
                 }
             }
         });
-        let result = run(&start, runner, scanned_bytes, read_rate.as_ref());
+        let say = |message: &FromMapper| runner.say(message);
+        let result = run(&start, RUN_BYTES, &say, scanned_bytes, read_rate.as_ref());
         drop(stop);
         if let Err(Error::Other(text)) = &result {
             // The runner hears it too; if it does not, stderr has it.
@@ -183,9 +184,19 @@ struct Source<'a> {
     prefilter: Option<Prefilter>,
 }
 
+/// Where a mapper's messages go; an error is a runner that is gone.
+pub type Say<'a> = dyn Fn(&FromMapper) -> io::Result<()> + Sync + 'a;
+
+/// What comes between start and done, for one who has no pipe: the manifest, if it has to be found, and the parts of what
+/// is not committed, each of about so many bytes of log. Limits are the process's, and not set here.
+pub fn answer(start: &Start, run_bytes: u64, say: &Say<'_>) -> Result<(), Error> {
+    run(start, run_bytes, say, &AtomicU64::new(0), None)
+}
+
 fn run(
     start: &Start,
-    runner: &Runner,
+    run_bytes: u64,
+    say: &Say<'_>,
     scanned_bytes: &AtomicU64,
     read_rate: Option<&ReadRate>,
 ) -> Result<(), Error> {
@@ -212,9 +223,7 @@ fn run(
         Some(manifest) => manifest,
         None => {
             found = find(start)?;
-            runner
-                .say(&FromMapper::Manifest(found.clone()))
-                .map_err(Error::Io)?;
+            say(&FromMapper::Manifest(found.clone())).map_err(Error::Io)?;
             &found
         }
     };
@@ -307,9 +316,9 @@ fn run(
                 .collect(),
             tally: Blob(to_bytes(&fruit.tally)),
         };
-        runner.say(&FromMapper::Part(part)).is_ok()
+        say(&FromMapper::Part(part)).is_ok()
     };
-    scan::scan(work, threads, RUN_BYTES, &scan, &hand_on, &|| spare.give());
+    scan::scan(work, threads, run_bytes, &scan, &hand_on, &|| spare.give());
     Ok(())
 }
 
@@ -475,7 +484,7 @@ impl Yield for Fruit<'_> {
             .map(|(operator, partial)| operator.bytes(partial))
             .sum();
         if held_bytes as u64 >= HELD_BYTES {
-            RUN_BYTES
+            u64::MAX
         } else {
             self.tally.total().bytes
         }
