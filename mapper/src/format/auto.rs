@@ -17,48 +17,10 @@ pub(super) struct Auto {
 }
 
 impl Format for Auto {
-    fn name(&self) -> &str {
-        self.chosen.name()
-    }
-
-    fn starts(&self, line: &[u8]) -> bool {
-        self.chosen.starts(line)
-    }
-
-    fn is_multiline(&self) -> bool {
-        self.chosen.is_multiline()
-    }
-
-    fn splittable(&self) -> bool {
-        self.chosen.splittable()
-    }
-
-    fn joins_next(&self, entry_so_far: &[u8]) -> bool {
-        self.chosen.joins_next(entry_so_far)
-    }
-
-    fn is_header(&self, line: &[u8]) -> bool {
-        self.chosen.is_header(line)
-    }
-
-    fn wraps(&self) -> bool {
-        self.chosen.wraps()
-    }
-
-    fn unwrap_line(&self, line: &[u8], out: &mut Vec<u8>) -> Unwrapped {
-        self.chosen.unwrap_line(line, out)
-    }
-
-    fn wrapper_time(&self, line: &[u8]) -> Option<Time> {
-        self.chosen.wrapper_time(line)
-    }
+    lines_of!(chosen);
 
     fn holds_values(&self) -> bool {
         self.chosen.holds_values() && self.others.iter().all(|(_, other)| other.holds_values())
-    }
-
-    fn is_object_a_line(&self) -> bool {
-        self.chosen.is_object_a_line()
     }
 
     fn parse<'a>(

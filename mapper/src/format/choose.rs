@@ -2,18 +2,17 @@
 
 use jobspec::plan::{FormatChoice, FormatName, FormatPlan, LogPlan};
 
-use super::apache::Apache;
 use super::auto::Auto;
 use super::csv::{self, Csv};
 use super::custom::Custom;
 use super::json::{Json, Keys, is_object};
 use super::logfmt::Logfmt;
 use super::nested::Nested;
-use super::nginx::Nginx;
 use super::pattern::PatternFormat;
 use super::plain::{Plain, any_times};
 use super::raw::Raw;
 use super::syslog::Syslog;
+use super::web::Web;
 use super::wrapped::{Wrapped, Wrapper};
 use super::{Format, Parsed, Wanted};
 use crate::time::TimeFormat;
@@ -82,8 +81,8 @@ pub(crate) fn built_in(name: FormatName, head: &[u8]) -> Box<dyn Format> {
         FormatName::Json => Box::new(Json::new(name.name(), keys(), None)),
         FormatName::Logfmt => Box::new(Logfmt::new(name.name(), keys(), None)),
         FormatName::Syslog => Box::new(Syslog::new(name.name())),
-        FormatName::Apache => Box::new(Apache::new(name.name())),
-        FormatName::Nginx => Box::new(Nginx::new(name.name())),
+        FormatName::Apache => Box::new(Web::apache(name.name())),
+        FormatName::Nginx => Box::new(Web::nginx(name.name())),
         FormatName::Csv => Box::new(Csv::new(name.name(), None, None, head, keys(), None)),
         FormatName::Plain => Box::new(Plain::new(name.name(), None, None)),
         FormatName::Raw => Box::new(Raw::new(name.name())),
@@ -118,8 +117,8 @@ fn custom(plan: &FormatPlan, head: &[u8]) -> Box<dyn Format> {
             time_format,
         )),
         (None, Some(FormatName::Syslog)) => Box::new(Syslog::new(name)),
-        (None, Some(FormatName::Apache)) => Box::new(Apache::new(name)),
-        (None, Some(FormatName::Nginx)) => Box::new(Nginx::new(name)),
+        (None, Some(FormatName::Apache)) => Box::new(Web::apache(name)),
+        (None, Some(FormatName::Nginx)) => Box::new(Web::nginx(name)),
         (None, Some(FormatName::Raw)) => Box::new(Raw::new(name)),
         (None, Some(FormatName::Plain) | None) => {
             Box::new(Plain::new(name, plan.multiline.clone(), time_format))

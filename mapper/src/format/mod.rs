@@ -1,5 +1,50 @@
 //! What a format is: it says where entries start, and finds time, level, message and fields in one.
 
+/// What a format that reads more out of another's entries leaves to that one: how lines become entries.
+macro_rules! lines_of {
+    ($inner:ident) => {
+        fn name(&self) -> &str {
+            self.$inner.name()
+        }
+
+        fn starts(&self, line: &[u8]) -> bool {
+            self.$inner.starts(line)
+        }
+
+        fn is_multiline(&self) -> bool {
+            self.$inner.is_multiline()
+        }
+
+        fn splittable(&self) -> bool {
+            self.$inner.splittable()
+        }
+
+        fn joins_next(&self, entry_so_far: &[u8]) -> bool {
+            self.$inner.joins_next(entry_so_far)
+        }
+
+        fn is_header(&self, line: &[u8]) -> bool {
+            self.$inner.is_header(line)
+        }
+
+        fn wraps(&self) -> bool {
+            self.$inner.wraps()
+        }
+
+        fn unwrap_line(&self, line: &[u8], out: &mut Vec<u8>) -> Unwrapped {
+            self.$inner.unwrap_line(line, out)
+        }
+
+        fn wrapper_time(&self, line: &[u8]) -> Option<Time> {
+            self.$inner.wrapper_time(line)
+        }
+
+        fn is_object_a_line(&self) -> bool {
+            self.$inner.is_object_a_line()
+        }
+    };
+}
+
 mod access;
 mod apache;
 mod auto;
@@ -16,6 +61,7 @@ mod pattern;
 mod plain;
 mod raw;
 mod syslog;
+mod web;
 mod wrapped;
 
 use std::borrow::Cow;

@@ -38,48 +38,10 @@ impl Nested {
 }
 
 impl Format for Nested {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn starts(&self, line: &[u8]) -> bool {
-        self.inner.starts(line)
-    }
-
-    fn is_multiline(&self) -> bool {
-        self.inner.is_multiline()
-    }
-
-    fn splittable(&self) -> bool {
-        self.inner.splittable()
-    }
-
-    fn joins_next(&self, entry_so_far: &[u8]) -> bool {
-        self.inner.joins_next(entry_so_far)
-    }
-
-    fn is_header(&self, line: &[u8]) -> bool {
-        self.inner.is_header(line)
-    }
-
-    fn wraps(&self) -> bool {
-        self.inner.wraps()
-    }
-
-    fn unwrap_line(&self, line: &[u8], out: &mut Vec<u8>) -> Unwrapped {
-        self.inner.unwrap_line(line, out)
-    }
-
-    fn wrapper_time(&self, line: &[u8]) -> Option<Time> {
-        self.inner.wrapper_time(line)
-    }
+    lines_of!(inner);
 
     fn holds_values(&self) -> bool {
         self.inner.holds_values()
-    }
-
-    fn is_object_a_line(&self) -> bool {
-        self.inner.is_object_a_line()
     }
 
     fn parse<'a>(

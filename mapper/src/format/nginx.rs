@@ -1,118 +1,55 @@
-//! nginx' logs: access (see `access`) and error.
-
-use std::borrow::Cow;
+//! nginx' error log.
 
 use jobspec::value::Level;
 use memchr::memmem;
 
-use super::access::Access;
-use super::own::{self, number_or_text};
-use super::{Format, Parsed, Wanted};
+use super::own::number_or_text;
+use super::web::ErrorLine;
 use crate::entry::Field;
-use crate::time::TimeReader;
-
-pub struct Nginx {
-    name: String,
-}
-
-impl Nginx {
-    pub fn new(name: &str) -> Nginx {
-        Nginx {
-            name: name.to_owned(),
-        }
-    }
-}
-
-impl Format for Nginx {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn holds_values(&self) -> bool {
-        true
-    }
-
-    fn parse<'a>(
-        &self,
-        raw: &'a [u8],
-        wanted: &Wanted,
-        times: &mut TimeReader,
-        parsed: &mut Parsed<'a>,
-    ) {
-        if let Some(error) = ErrorLine::read(raw) {
-            parsed.stamp = times.read(error.time);
-            parsed.level = Some(error.level);
-            parsed.message = Some(Field::text(error.message));
-            own::fill(&error.fields, wanted, parsed);
-        } else if let Some(access) = Access::read(raw) {
-            access.give(wanted, times, parsed);
-        } else {
-            parsed.refuse(raw, times);
-        }
-    }
-
-    fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
-        if let Some(error) = ErrorLine::read(raw) {
-            own::visit_own(&error.fields, visit);
-        } else if let Some(access) = Access::read(raw) {
-            own::visit_own(access.fields(), visit);
-        }
-    }
-}
 
 /// `2026/01/19 14:00:00 [error] 31#32: *7 open() "/x" failed (2: No such file or directory), client: 10.0.0.1, …`
-struct ErrorLine<'a> {
-    time: &'a [u8],
-    level: Level,
-    message: &'a [u8],
-    fields: [(&'static str, Option<Field<'a>>); 4],
-}
-
-impl<'a> ErrorLine<'a> {
-    fn read(raw: &'a [u8]) -> Option<ErrorLine<'a>> {
-        let time = raw.get(..19)?;
-        if time[4] != b'/' || time[7] != b'/' || time[13] != b':' || raw.get(19..21) != Some(b" [")
-        {
-            return None;
-        }
-        let close = 21 + memchr::memchr(b']', &raw[21..raw.len().min(40)])?;
-        let level = Level::from_word(&raw[21..close])?;
-        let rest = raw[close + 1..].trim_ascii_start();
-        let colon = memmem::find(&rest[..rest.len().min(40)], b": ")?;
-        let (process, thread) = split_at_byte(&rest[..colon], b'#')?;
-        if ![process, thread]
-            .iter()
-            .all(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
-        {
-            return None;
-        }
-        let mut message = &rest[colon + 2..];
-        if let Some(connection) = message.strip_prefix(b"*") {
-            let digits = connection
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
-            if digits > 0 {
-                message = connection[digits..].trim_ascii_start();
-            }
-        }
-        // Texts of the client may hold the same words: its address is the first thing after what happened.
-        let client = memmem::find(message, b", client: ").map(|at| {
-            let rest = &message[at + 10..];
-            &rest[..memchr::memchr(b',', rest).unwrap_or(rest.len())]
-        });
-        Some(ErrorLine {
-            time,
-            level,
-            message,
-            fields: [
-                ("module", None),
-                ("pid", Some(number_or_text(process))),
-                ("client", client.map(Field::text)),
-                ("errno", errno(message).map(number_or_text)),
-            ],
-        })
+pub(super) fn error_line(raw: &[u8]) -> Option<ErrorLine<'_>> {
+    let time = raw.get(..19)?;
+    if time[4] != b'/' || time[7] != b'/' || time[13] != b':' || raw.get(19..21) != Some(b" [") {
+        return None;
     }
+    let close = 21 + memchr::memchr(b']', &raw[21..raw.len().min(40)])?;
+    let level = Level::from_word(&raw[21..close])?;
+    let rest = raw[close + 1..].trim_ascii_start();
+    let colon = memmem::find(&rest[..rest.len().min(40)], b": ")?;
+    let (process, thread) = split_at_byte(&rest[..colon], b'#')?;
+    if ![process, thread]
+        .iter()
+        .all(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+    {
+        return None;
+    }
+    let mut message = &rest[colon + 2..];
+    if let Some(connection) = message.strip_prefix(b"*") {
+        let digits = connection
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if digits > 0 {
+            message = connection[digits..].trim_ascii_start();
+        }
+    }
+    // Texts of the client may hold the same words: its address is the first thing after what happened.
+    let client = memmem::find(message, b", client: ").map(|at| {
+        let rest = &message[at + 10..];
+        &rest[..memchr::memchr(b',', rest).unwrap_or(rest.len())]
+    });
+    Some(ErrorLine {
+        time,
+        level,
+        message,
+        fields: [
+            ("module", None),
+            ("pid", Some(number_or_text(process))),
+            ("client", client.map(Field::text)),
+            ("errno", errno(message).map(number_or_text)),
+        ],
+    })
 }
 
 /// The number of a system error: `(2: No such file or directory)`.

@@ -286,10 +286,6 @@ impl Operator for Aggregate {
         partial.groups.bytes() + elsewhere
     }
 
-    fn split(&self, partial: AggregatePartial, _most_bytes: usize) -> Vec<AggregatePartial> {
-        vec![partial]
-    }
-
     /// A record for each group.
     fn take_records(&self, partial: &mut AggregatePartial, run: &mut Run) {
         let mut groups = std::mem::take(&mut partial.groups);

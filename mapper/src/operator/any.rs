@@ -200,17 +200,6 @@ macro_rules! operators {
                 }
             }
 
-            /// The partial in parts of about so many bytes, where it can be cut; merging all of them gives it back.
-            pub fn split(&self, partial: AnyPartial, most_bytes: usize) -> Vec<AnyPartial> {
-                match (self, partial) {
-                    $((AnyOperator::$kind(operator), AnyPartial::$kind(partial)) => {
-                        let parts = operator.split(partial, most_bytes);
-                        parts.into_iter().map(AnyPartial::$kind).collect()
-                    })*
-                    $((AnyOperator::$kind(_), partial) => vec![partial],)*
-                }
-            }
-
             pub fn columns(&self) -> Vec<OutputColumn> {
                 match self {
                     $(AnyOperator::$kind(operator) => operator.columns(),)*

@@ -11,6 +11,7 @@ mod gate;
 mod key;
 #[cfg(test)]
 pub(crate) mod laws;
+mod placed;
 mod row;
 mod run;
 mod select;
@@ -62,10 +63,6 @@ pub trait Operator: Sync {
 
     /// About so many bytes of memory.
     fn bytes(&self, partial: &Self::Partial) -> usize;
-
-    /// The partial in parts of about so many bytes, where it can be cut: a frame or a spilled run holds one of them, and
-    /// merging all of them gives it back. At least one.
-    fn split(&self, partial: Self::Partial, most_bytes: usize) -> Vec<Self::Partial>;
 
     /// Moves what a partial keeps by key into a run, keys rising. What is left of it is its core: what has to meet in
     /// memory. Core and records together are the partial; both may travel, wait and merge apart.
@@ -148,25 +145,6 @@ pub struct Segment {
     pub log: u16,
     pub stream: u32,
     pub index: u32,
-}
-
-/// Puts neighbours together while they have no more than so many bytes; what is larger stands alone.
-fn grouped<T>(items: impl Iterator<Item = (usize, T)>, most_bytes: usize) -> Vec<Vec<T>> {
-    let mut groups: Vec<Vec<T>> = Vec::new();
-    let mut free_bytes = 0;
-    for (bytes, item) in items {
-        match groups.last_mut() {
-            Some(group) if bytes <= free_bytes => {
-                group.push(item);
-                free_bytes -= bytes;
-            }
-            _ => {
-                groups.push(vec![item]);
-                free_bytes = most_bytes.saturating_sub(bytes);
-            }
-        }
-    }
-    groups
 }
 
 /// Takes finished rows. Values stand in the order of the operator's `columns`.

@@ -8,7 +8,8 @@ use jobspec::value::OwnedValue;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Gate;
-use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, last_place};
+use super::placed::{least, place_of};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, last_place};
 use crate::entry::{Entry, Place};
 use crate::frame::{self, Blob};
 use crate::measure::{is_sound, value_bytes};
@@ -173,27 +174,6 @@ impl Operator for Select {
         partial.rows.iter().map(SelectRow::bytes).sum()
     }
 
-    fn split(&self, mut partial: SelectPartial, most_bytes: usize) -> Vec<SelectPartial> {
-        self.settle(&mut partial);
-        let sized = partial.rows.into_iter().map(|row| (row.bytes(), row));
-        let parts = grouped(sized, most_bytes)
-            .into_iter()
-            .map(|rows| SelectPartial {
-                sorted: rows.len(),
-                rows,
-                ..SelectPartial::default()
-            });
-        let mut parts: Vec<SelectPartial> = parts.collect();
-        match parts.first_mut() {
-            Some(first) => first.misfits = partial.misfits,
-            None => parts.push(SelectPartial {
-                misfits: partial.misfits,
-                ..self.empty()
-            }),
-        }
-        parts
-    }
-
     /// A record for each row.
     fn take_records(&self, partial: &mut SelectPartial, run: &mut Run) {
         self.settle(partial);
@@ -211,14 +191,12 @@ impl Operator for Select {
         _value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        visit(&last_place(key).ok_or(Mismatch)?);
+        visit(&place_of(key)?);
         Ok(())
     }
 
-    /// No two entries have one place: of what claims to be the same entry the least is taken.
     fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        let least = values.iter().min().ok_or(Mismatch)?;
-        Ok(least.to_vec())
+        least(values).map(<[u8]>::to_vec)
     }
 
     fn finish_record(
@@ -229,8 +207,7 @@ impl Operator for Select {
         sources: &dyn Sources,
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
-        let least = values.iter().min().ok_or(Mismatch)?;
-        let body: Body = frame::from_bytes(least).map_err(|_| Mismatch)?;
+        let body: Body = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
         if !self.accepts_row(key, &body) {
             return Err(Mismatch);
         }

@@ -18,9 +18,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use self::open::Open;
 use self::piece::{Kept, Piece};
 use super::gate::Gate;
-use super::{
-    Mismatch, Operator, OutputColumn, Rows, Run, Segment, SortKey, Sources, grouped, last_place,
-};
+use super::placed::{least, place_of};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, Segment, SortKey, Sources};
 use crate::entry::{Entry, Place};
 use crate::frame;
 use crate::record::EntryRecord;
@@ -293,42 +292,6 @@ impl Operator for Context {
         kept.sum::<usize>() + partial.open.as_ref().map_or(0, |open| open.bytes())
     }
 
-    fn split(&self, mut partial: ContextPartial, most_bytes: usize) -> Vec<ContextPartial> {
-        partial.close();
-        let bytes = |kept: &[Kept]| kept.iter().map(Kept::bytes).sum::<usize>();
-        let pieces = partial.streams.into_iter().flat_map(|(key, pieces)| {
-            pieces
-                .into_iter()
-                .map(move |piece| (bytes(&piece.kept), (key, piece)))
-        });
-        let of_pieces = grouped(pieces, most_bytes).into_iter().map(|pieces| {
-            ContextPartial::from(ContextParts {
-                pieces,
-                windows: Vec::new(),
-                misfits: 0,
-            })
-        });
-        let windows = partial
-            .windows
-            .into_iter()
-            .map(|window| (bytes(&window), window));
-        let of_windows = grouped(windows, most_bytes)
-            .into_iter()
-            .map(|windows| ContextPartial {
-                windows,
-                ..ContextPartial::default()
-            });
-        let mut parts: Vec<ContextPartial> = of_pieces.chain(of_windows).collect();
-        match parts.first_mut() {
-            Some(first) => first.misfits = partial.misfits,
-            None => parts.push(ContextPartial {
-                misfits: partial.misfits,
-                ..self.empty()
-            }),
-        }
-        parts
-    }
-
     /// A record for each row of the windows that no neighbour can reach.
     fn take_records(&self, partial: &mut ContextPartial, run: &mut Run) {
         partial.close();
@@ -350,14 +313,12 @@ impl Operator for Context {
         _value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        visit(&last_place(key).ok_or(Mismatch)?);
+        visit(&place_of(key)?);
         Ok(())
     }
 
-    /// No two entries have one place: of what claims to begin with the same entry the least is taken.
     fn join_values(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        let least = values.iter().min().ok_or(Mismatch)?;
-        Ok(least.to_vec())
+        least(values).map(<[u8]>::to_vec)
     }
 
     fn finish_record(
@@ -368,9 +329,8 @@ impl Operator for Context {
         sources: &dyn Sources,
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
-        let least = values.iter().min().ok_or(Mismatch)?;
-        let row: ContextRow = frame::from_bytes(least).map_err(|_| Mismatch)?;
-        if !row.is_sound(&last_place(key).ok_or(Mismatch)?) {
+        let row: ContextRow = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
+        if !row.is_sound(&place_of(key)?) {
             return Err(Mismatch);
         }
         rows.push(row.values(sources).ok_or(Mismatch)?);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use jobspec::plan::FieldPath;
-use jobspec::value::{Level, Time, Value, write_json_text};
+use jobspec::value::{Level, Time};
 
 use crate::entry::{Entry, Field, FieldKind, Place, Source};
 use crate::format::{Format, Parsed, Wanted};
@@ -42,7 +42,7 @@ impl Random {
     }
 }
 
-/// A field's value, as simple as an oracle wants it.
+/// A field's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Missing,
@@ -50,7 +50,6 @@ pub enum Cell {
     Int(i64),
     Float(f64),
     Text(&'static str),
-    Time(Time),
 }
 
 impl Cell {
@@ -61,37 +60,7 @@ impl Cell {
             Cell::Int(number) => Some(number.to_string()),
             Cell::Float(number) => Some(number.to_string()),
             Cell::Text(text) => Some((*text).to_owned()),
-            Cell::Time(time) => Some(time.to_string()),
         }
-    }
-
-    pub fn number(&self) -> Option<f64> {
-        match self {
-            Cell::Int(number) => Some(*number as f64),
-            Cell::Float(number) => Some(*number),
-            Cell::Text(text) => text.parse().ok(),
-            _ => None,
-        }
-    }
-
-    pub fn json(&self) -> String {
-        match self {
-            Cell::Missing | Cell::Null => "null".to_owned(),
-            Cell::Int(number) => number.to_string(),
-            Cell::Float(number) => {
-                let mut out = Vec::new();
-                Value::float(*number).write_json(&mut out);
-                String::from_utf8(out).unwrap()
-            }
-            Cell::Text(text) => Cell::json_text(text),
-            Cell::Time(time) => Cell::json_text(&time.to_string()),
-        }
-    }
-
-    pub fn json_text(text: &str) -> String {
-        let mut out = Vec::new();
-        write_json_text(text.as_bytes(), &mut out);
-        String::from_utf8(out).unwrap()
     }
 }
 
@@ -131,7 +100,7 @@ fn raw(cells: &[Cell]) -> Vec<u8> {
             Cell::Missing => continue,
             Cell::Null => '0',
             Cell::Int(_) | Cell::Float(_) => '#',
-            Cell::Text(_) | Cell::Time(_) => '"',
+            Cell::Text(_) => '"',
         };
         writeln!(raw, "{name}\x01{kind}{}", cell.text().unwrap_or_default()).unwrap();
     }
@@ -276,7 +245,7 @@ impl Corpus {
         events
     }
 
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.streams.iter().flatten()
     }
 

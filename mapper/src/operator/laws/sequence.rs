@@ -1,14 +1,11 @@
-//! The oracle of sequences: every way to fill the steps from a handful of entries, held against the rules one by one;
-//! of those that keep all of them the first in the words of the rule that picks.
-
-use std::collections::BTreeMap;
+//! Random sequences, over a handful of entries that fill their steps.
 
 use jobspec::expr::Expr;
 use jobspec::plan::{OperatorKind, Pick, Scope, SequencePlan, StepPlan, TimeRange};
 use jobspec::value::{Time, Value};
 
 use super::corpus::{Cell, Corpus, Event, FIELDS, Random, SERVICE, STATUS, USER};
-use super::{Case, field, is_inside, named, select};
+use super::{Case, field, named};
 
 const SECOND: i64 = 1_000_000_000;
 const START: i64 = 1_768_831_200 * SECOND;
@@ -65,15 +62,15 @@ pub fn corpus(random: &mut Random) -> Corpus {
     corpus
 }
 
-pub fn leftmost(random: &mut Random, corpus: &Corpus) -> Case {
-    case(random, corpus, Pick::Leftmost)
+pub fn leftmost(random: &mut Random) -> Case {
+    case(random, Pick::Leftmost)
 }
 
-pub fn tightest(random: &mut Random, corpus: &Corpus) -> Case {
-    case(random, corpus, Pick::Tightest)
+pub fn tightest(random: &mut Random) -> Case {
+    case(random, Pick::Tightest)
 }
 
-fn case(random: &mut Random, corpus: &Corpus, pick: Pick) -> Case {
+fn case(random: &mut Random, pick: Pick) -> Case {
     let plan = plan(random, pick);
     let range = match random.below(4) {
         0 => TimeRange {
@@ -84,11 +81,9 @@ fn case(random: &mut Random, corpus: &Corpus, pick: Pick) -> Case {
         },
         _ => TimeRange::default(),
     };
-    let rows = rows(corpus, &plan, &range);
     Case {
         kind: OperatorKind::Sequence(plan),
         range,
-        rows,
     }
 }
 
@@ -183,7 +178,7 @@ fn step(random: &mut Random, index: usize, letters: &[&'static str]) -> StepPlan
     }
 }
 
-/// Whether a letter stands in the service. The oracle reads the letter back from the literals.
+/// Whether a letter stands in the service.
 fn has(letter: &str) -> Expr {
     let words = (1..1 << LETTERS.len()).map(|bits: usize| {
         let chosen = LETTERS.iter().enumerate();
@@ -197,327 +192,4 @@ fn has(letter: &str) -> Expr {
             .map(|word| Expr::Literal(Value::owned_text(word)))
             .collect(),
     }
-}
-
-fn satisfies(predicate: &Expr, event: &Event) -> bool {
-    let Expr::In { list, .. } = predicate else {
-        unreachable!("made by `has`");
-    };
-    let text = event.cells[SERVICE].text();
-    let words = list.iter().map(|word| match word {
-        Expr::Literal(Value::Text(word)) => word.to_string(),
-        _ => unreachable!("made by `has`"),
-    });
-    words.into_iter().any(|word| Some(word) == text)
-}
-
-/// An entry as one key sees it.
-struct Word<'a> {
-    event: &'a Event,
-    steps: Vec<bool>,
-    until: bool,
-}
-
-impl Word<'_> {
-    fn time(&self) -> Option<i64> {
-        self.event.time.map(|time| time.ns)
-    }
-}
-
-fn rows(corpus: &Corpus, plan: &SequencePlan, range: &TimeRange) -> Vec<String> {
-    // By key and scope: the words, and whether the key was ever logged as a number.
-    type Keys<'a> = BTreeMap<(String, Vec<u32>), (Vec<Word<'a>>, bool)>;
-    let mut keys: Keys<'_> = BTreeMap::new();
-    let mut events: Vec<&Event> = corpus.events().collect();
-    events.sort_by_key(|event| event.place);
-    for event in events.iter().filter(|event| is_inside(range, event)) {
-        let place = event.place;
-        let scope = match plan.scope {
-            Scope::Everywhere => vec![],
-            Scope::Host => vec![place.host],
-            Scope::File => vec![place.host, place.log.into(), place.stream, place.file],
-        };
-        for by in [USER, STATUS] {
-            let Some(text) = event.cells[by].text() else {
-                continue;
-            };
-            let steps = plan.steps.iter().map(|step| {
-                let own = if step.key.is_some() { STATUS } else { USER };
-                own == by && satisfies(&step.predicate, event)
-            });
-            let steps: Vec<bool> = steps.collect();
-            let until = plan.until.as_ref();
-            let until = by == USER && until.is_some_and(|until| satisfies(until, event));
-            if !until && !steps.contains(&true) {
-                continue;
-            }
-            let (words, is_number) = keys.entry((text, scope.clone())).or_default();
-            *is_number |= matches!(event.cells[by], Cell::Int(_));
-            match words.last_mut() {
-                Some(word) if word.event.place == place => {
-                    word.until |= until;
-                    for (held, step) in word.steps.iter_mut().zip(steps) {
-                        *held |= step;
-                    }
-                }
-                _ => words.push(Word {
-                    event,
-                    steps,
-                    until,
-                }),
-            }
-        }
-    }
-
-    let times: Vec<i64> = events
-        .iter()
-        .filter_map(|event| event.time.map(|time| time.ns))
-        .collect();
-    let mut rows = Vec::new();
-    for ((key, _), (words, is_number)) in &keys {
-        let key_json = if *is_number {
-            key.clone()
-        } else {
-            Cell::json_text(key)
-        };
-        let mut free = 0;
-        while let Some(found) = best(plan, words, free) {
-            let entries: Vec<usize> = found.concat();
-            free = entries[entries.len() - 1] + 1;
-            let is_certain = is_certain(plan, range, &times, words, &found);
-            let place = words[entries[0]].event.place;
-            rows.push((
-                (place, key.len(), key),
-                row(corpus, plan, words, &found, &key_json, is_certain),
-            ));
-        }
-    }
-    rows.sort();
-    rows.into_iter().map(|(_, row)| row).collect()
-}
-
-fn taking(plan: &SequencePlan) -> Vec<usize> {
-    (0..plan.steps.len())
-        .filter(|step| !plan.steps[*step].absent)
-        .collect()
-}
-
-/// What each step takes, of the match that wins among all that begin at `free` or later.
-fn best(plan: &SequencePlan, words: &[Word<'_>], free: usize) -> Option<Vec<Vec<usize>>> {
-    let taking = taking(plan);
-    let mut all = Vec::new();
-    fill(plan, &taking, words, free, &mut vec![vec![]], &mut all);
-    match plan.pick {
-        // Step by step and entry by entry the earliest; what follows from them is not chosen.
-        Pick::Leftmost => all.into_iter().min_by_key(|found| {
-            let chosen = found.iter().zip(&taking);
-            chosen
-                .flat_map(|(entries, step)| &entries[..plan.steps[*step].min as usize])
-                .copied()
-                .collect::<Vec<_>>()
-        }),
-        // The earliest end, and backwards from there the latest.
-        Pick::Tightest => all.into_iter().min_by_key(|found| {
-            let mut entries = found.concat();
-            let last = entries.pop();
-            entries.reverse();
-            let late: Vec<_> = entries.into_iter().map(std::cmp::Reverse).collect();
-            (last, late)
-        }),
-    }
-}
-
-/// All ways to fill the steps with entries that satisfy them, in order, that are matches.
-fn fill(
-    plan: &SequencePlan,
-    taking: &[usize],
-    words: &[Word<'_>],
-    from: usize,
-    filled: &mut Vec<Vec<usize>>,
-    all: &mut Vec<Vec<Vec<usize>>>,
-) {
-    let step = filled.len() - 1;
-    let step_plan = &plan.steps[taking[step]];
-    if filled.len() == taking.len()
-        && filled[step].len() >= step_plan.min as usize
-        && is_match(plan, taking, words, filled)
-    {
-        all.push(filled.clone());
-    }
-    for at in from..words.len() {
-        let most = step_plan.max.unwrap_or(u32::MAX) as usize;
-        if words[at].steps[taking[step]] && filled[step].len() < most {
-            filled[step].push(at);
-            fill(plan, taking, words, at + 1, filled, all);
-            filled[step].pop();
-        }
-        if filled[step].len() >= step_plan.min as usize
-            && step + 1 < taking.len()
-            && words[at].steps[taking[step + 1]]
-        {
-            filled.push(vec![at]);
-            fill(plan, taking, words, at + 1, filled, all);
-            filled.pop();
-        }
-    }
-}
-
-/// Known, and no longer than that.
-fn is_within(words: &[Word<'_>], first: usize, last: usize, within_ns: Option<i64>) -> bool {
-    within_ns.is_none_or(
-        |within_ns| match (words[first].time(), words[last].time()) {
-            (Some(first), Some(last)) => last - first <= within_ns,
-            _ => false,
-        },
-    )
-}
-
-/// The rules, one by one.
-fn is_match(
-    plan: &SequencePlan,
-    taking: &[usize],
-    words: &[Word<'_>],
-    filled: &[Vec<usize>],
-) -> bool {
-    let first = filled[0][0];
-    let last = *filled[filled.len() - 1].last().unwrap();
-    if !is_within(words, first, last, plan.within_ns) {
-        return false;
-    }
-    if (first + 1..=last).any(|at| words[at].until) {
-        return false;
-    }
-    let stop = (first + 1..words.len())
-        .find(|at| words[*at].until || !is_within(words, first, *at, plan.within_ns))
-        .unwrap_or(words.len());
-    for (index, entries) in filled.iter().enumerate() {
-        let step = &plan.steps[taking[index]];
-        if index > 0 {
-            let before = *filled[index - 1].last().unwrap();
-            if !is_within(words, before, entries[0], step.within_ns) {
-                return false;
-            }
-            let absent = taking[index - 1] + 1..taking[index];
-            let mut between = words[before + 1..entries[0]].iter();
-            if between.any(|word| absent.clone().any(|absent| word.steps[absent])) {
-                return false;
-            }
-        }
-        // After those that it must have it takes all that come, as many as it may.
-        let (must, further) = entries.split_at(step.min as usize);
-        let until = filled.get(index + 1).map_or(stop, |next| next[0]);
-        let mut coming: Vec<usize> = (must[must.len() - 1] + 1..until)
-            .filter(|at| words[*at].steps[taking[index]])
-            .collect();
-        if let Some(max) = step.max {
-            coming.truncate((max - step.min) as usize);
-        }
-        if further != coming {
-            return false;
-        }
-    }
-    for (absent, step) in plan.steps.iter().enumerate() {
-        let own = step.within_ns.or(plan.within_ns);
-        if absent < taking[0] {
-            if words[first].time().is_none() {
-                return false;
-            }
-            if (0..first).any(|at| words[at].steps[absent] && is_within(words, at, first, own)) {
-                return false;
-            }
-        }
-        if absent > taking[taking.len() - 1] {
-            let anchor = if step.within_ns.is_some() {
-                last
-            } else {
-                first
-            };
-            if words[anchor].time().is_none() {
-                return false;
-            }
-            let mut after = last + 1..words.len();
-            if after.any(|at| {
-                (words[at].steps[absent] || words[at].until) && is_within(words, anchor, at, own)
-            }) {
-                return false;
-            }
-        }
-    }
-    true
-}
-
-fn is_certain(
-    plan: &SequencePlan,
-    range: &TimeRange,
-    times: &[i64],
-    words: &[Word<'_>],
-    found: &[Vec<usize>],
-) -> bool {
-    let taking = taking(plan);
-    let first = words[found[0][0]].time();
-    let last = words[*found[found.len() - 1].last().unwrap()].time();
-    plan.steps.iter().enumerate().all(|(index, step)| {
-        let within = step.within_ns.or(plan.within_ns).unwrap_or(0);
-        let edge = if index < taking[0] {
-            first.unwrap() - within
-        } else if index > taking[taking.len() - 1] {
-            let anchor = if step.within_ns.is_some() {
-                last
-            } else {
-                first
-            };
-            anchor.unwrap() + within
-        } else {
-            return true;
-        };
-        *times.iter().min().unwrap() <= edge
-            && edge <= *times.iter().max().unwrap()
-            && range.from_ns.is_none_or(|from| from <= edge)
-            && range.to_ns.is_none_or(|to| edge < to)
-    })
-}
-
-fn row(
-    corpus: &Corpus,
-    plan: &SequencePlan,
-    words: &[Word<'_>],
-    found: &[Vec<usize>],
-    key: &str,
-    is_certain: bool,
-) -> String {
-    let entries: Vec<&Event> = found
-        .concat()
-        .into_iter()
-        .map(|at| words[at].event)
-        .collect();
-    let (first, last) = (entries[0], entries[entries.len() - 1]);
-    let time = |event: &Event| event.time.map_or(Cell::Null, Cell::Time).json();
-    let duration = match (first.time, last.time) {
-        (Some(first), Some(last)) => ((last.ns - first.ns) / 1_000_000).to_string(),
-        _ => "null".to_owned(),
-    };
-    let mut hosts: Vec<String> = entries
-        .iter()
-        .map(|event| Cell::json_text(&corpus.source(event).host))
-        .collect();
-    hosts.sort();
-    hosts.dedup();
-    let steps = taking(plan).into_iter().zip(found).map(|(step, entries)| {
-        let shown = entries
-            .iter()
-            .map(|at| select::entry(corpus, words[*at].event));
-        format!(
-            "{{\"name\":\"{}\",\"count\":{},\"entries\":[{}]}}",
-            plan.steps[step].name,
-            entries.len(),
-            shown.collect::<Vec<_>>().join(",")
-        )
-    });
-    format!(
-        "{{\"key\":{{\"user\":{key}}},\"start\":{},\"end\":{},\"duration_ms\":{duration},\"hosts\":[{}],\"certain\":{is_certain},\"steps\":[{}]}}",
-        time(first),
-        time(last),
-        hosts.join(","),
-        steps.collect::<Vec<_>>().join(",")
-    )
 }

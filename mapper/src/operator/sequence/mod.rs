@@ -305,10 +305,6 @@ impl Operator for Sequence {
         keys.map(|(key, held)| key.len() + held.bytes()).sum()
     }
 
-    fn split(&self, partial: SequencePartial, most_bytes: usize) -> Vec<SequencePartial> {
-        partial.split(most_bytes)
-    }
-
     /// A record for each key.
     fn take_records(&self, partial: &mut SequencePartial, run: &mut Run) {
         for (key, mut held) in std::mem::take(&mut partial.keys) {

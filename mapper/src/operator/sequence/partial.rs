@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::shape::Bits;
 use crate::entry::Place;
 use crate::measure::{plainer, to_owned, value_bytes, with_text};
-use crate::operator::grouped;
 use crate::record::EntryRecord;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -146,37 +145,6 @@ impl SequencePartial {
         self.extent.merge(other.extent);
         self.misfits = self.misfits.saturating_add(other.misfits);
         self
-    }
-
-    /// Between keys, and between the candidates of a key.
-    pub fn split(self, most_bytes: usize) -> Vec<SequencePartial> {
-        let pieces = self.keys.into_iter().flat_map(|(key, mut partial)| {
-            partial.settle();
-            let KeyPartial { values, candidates } = partial;
-            let sized = candidates
-                .into_iter()
-                .map(|candidate| (candidate.bytes(), candidate));
-            let runs = grouped(sized, most_bytes).into_iter();
-            runs.map(move |candidates| {
-                let values = values.clone();
-                (key.clone(), KeyPartial { values, candidates })
-            })
-        });
-        let sized = pieces.map(|(key, partial)| (key.len() + partial.bytes(), (key, partial)));
-        let mut parts = vec![SequencePartial {
-            extent: self.extent,
-            misfits: self.misfits,
-            ..SequencePartial::default()
-        }];
-        for (index, pieces) in grouped(sized, most_bytes).into_iter().enumerate() {
-            if index > 0 {
-                parts.push(SequencePartial::default());
-            }
-            for (key, partial) in pieces {
-                parts[index].add_key(key, partial);
-            }
-        }
-        parts
     }
 
     fn add_key(&mut self, key: Box<[u8]>, partial: KeyPartial) {

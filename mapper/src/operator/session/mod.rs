@@ -24,7 +24,7 @@ use self::fragment::{Edge, Fragment};
 use self::link::Links;
 use super::gate::Gate;
 use super::row::InnerRow;
-use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, grouped, key};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
 use crate::entry::{Entry, Place};
 use crate::frame;
 use crate::measure::hash::Keyed;
@@ -481,29 +481,6 @@ impl Operator for Session {
             .iter()
             .map(|(key, held)| key.len() + held.bytes())
             .sum()
-    }
-
-    fn split(&self, partial: SessionPartial, most_bytes: usize) -> Vec<SessionPartial> {
-        let mut run: Vec<_> = partial.keys.into_iter().collect();
-        run.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        let sized = run
-            .into_iter()
-            .map(|(key, held)| (key.len() + held.bytes(), (key, held)));
-        let parts = grouped(sized, most_bytes)
-            .into_iter()
-            .map(|keys| SessionPartial {
-                keys: keys.into_iter().collect(),
-                ..SessionPartial::default()
-            });
-        let mut parts: Vec<SessionPartial> = parts.collect();
-        match parts.first_mut() {
-            Some(first) => first.misfits = partial.misfits,
-            None => parts.push(SessionPartial {
-                misfits: partial.misfits,
-                ..self.empty()
-            }),
-        }
-        parts
     }
 
     /// A record for each key; of what is linked a record holds several keys once ids have joined them.
