@@ -33,6 +33,10 @@ Example: logstitch run job.toml --from -2h --set limits.threads=4 --out /tmp/tod
     #[command(after_help = "Example: logstitch check job.toml --set job.from=yesterday")]
     Check(JobArguments),
 
+    /// Looks at every host before a run: reach, login, mapper, clock, files, permissions, free space
+    #[command(after_help = "Example: logstitch hosts job.toml --host web --json")]
+    Hosts(HostsArguments),
+
     /// Asks one question of local files and prints the rows as JSON lines
     #[command(after_help = "\
 Example: logstitch query \"SELECT service, count(*) AS n FROM logs WHERE level >= ERROR GROUP BY service\" 'app/*.jsonl*'")]
@@ -93,9 +97,23 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
+    /// Goes on with the job's last run, if that was stopped before it was done; else begins a new one
+    #[arg(long)]
+    pub resume: bool,
+
     /// Reduces a second time in another order and grouping, and compares the bytes
     #[arg(long)]
     pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HostsArguments {
+    #[command(flatten)]
+    pub job: JobArguments,
+
+    /// One JSON object a line, one line a host, instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
-//! How far a host's clock is off: a few pings before the plan goes, of which the quickest says most.
+//! How far a host's clock is off: a few pings, of which the quickest says most. They go beside the scan; where the
+//! offset is to be taken off, a burst of them goes before the plan, for one round trip.
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
-/// Pings of one attempt: the first may wait for a process to start, later ones only for the network.
-pub const PINGS: u32 = 3;
+/// Pings of one attempt.
+pub const PINGS: u32 = 5;
 
 /// An offset from which on a person should know.
 const WORTH_A_WARNING_NS: i64 = 1_000_000_000;
@@ -49,6 +51,37 @@ impl Offset {
     }
 }
 
+/// The pings of one attempt; their answers come in their order.
+#[derive(Debug, Default)]
+pub struct Pings {
+    /// When those were sent that wait for their answers.
+    waiting: VecDeque<i64>,
+    sent: u32,
+}
+
+impl Pings {
+    /// One is sent now.
+    pub fn send(&mut self) {
+        self.waiting.push_back(now_ns());
+        self.sent += 1;
+    }
+
+    /// Whether another is to be sent.
+    pub fn go_on(&self) -> bool {
+        self.sent < PINGS
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The offset by an answer that came now; None where nothing was asked.
+    pub fn answer(&mut self, host_ns: i64) -> Option<Offset> {
+        let sent_ns = self.waiting.pop_front()?;
+        Some(Offset::of_ping(sent_ns, host_ns, now_ns()))
+    }
+}
+
 /// The runner's clock, nanoseconds UTC.
 pub fn now_ns() -> i64 {
     SystemTime::now()
@@ -86,6 +119,21 @@ mod tests {
         };
         assert_eq!(slow.surer(quick), quick);
         assert_eq!(quick.surer(slow), quick);
+    }
+
+    #[test]
+    fn an_answer_without_a_question_is_none() {
+        let mut pings = Pings::default();
+        assert_eq!(pings.answer(0), None);
+        for _ in 0..PINGS {
+            assert!(pings.go_on());
+            pings.send();
+        }
+        assert!(!pings.go_on() && pings.is_waiting());
+        for _ in 0..PINGS {
+            assert!(pings.answer(0).is_some());
+        }
+        assert_eq!(pings.answer(0), None);
     }
 
     #[test]

@@ -98,8 +98,15 @@ impl Mappers {
         }
     }
 
-    /// What the script reads first.
-    fn header(&self, deploy_dir: &str) -> Vec<u8> {
+    /// What the script reads first: it goes out with the script itself.
+    pub fn header(&self, deploy_dir: Option<&str>) -> Result<Vec<u8>, AttemptError> {
+        let deploy_dir = deploy_dir.unwrap_or("");
+        if deploy_dir.contains(|char: char| char.is_control()) {
+            return Err(AttemptError::lasting(
+                Phase::Deploy,
+                "`[run] deploy_dir` holds a control character",
+            ));
+        }
         let mut header = format!("{deploy_dir}\n");
         for ((os, arch), mapper) in &self.by_host {
             header.push_str(&format!(
@@ -109,7 +116,7 @@ impl Mappers {
             ));
         }
         header.push_str("end\n");
-        header.into_bytes()
+        Ok(header.into_bytes())
     }
 
     fn missing(&self, os: &str, arch: &str) -> String {
@@ -268,24 +275,14 @@ fn shortened(text: &str) -> String {
     text.escape_debug().to_string()
 }
 
-/// Has the script of `bootstrap()` at the far end of the pipe become a mapper. Gives what of the mapper's output is
-/// read already; counts what was sent.
+/// Has the script of `bootstrap()` at the far end of the pipe, which was given its header, become a mapper. Gives what of
+/// the mapper's output is read already; counts what was sent.
 pub async fn deploy(
     pipe: &mut Pipe,
     mappers: &Mappers,
-    deploy_dir: Option<&str>,
     silence: Duration,
     sent_bytes: &mut u64,
 ) -> Result<Vec<u8>, AttemptError> {
-    let deploy_dir = deploy_dir.unwrap_or("");
-    if deploy_dir.contains(|char: char| char.is_control()) {
-        return Err(AttemptError::lasting(
-            Phase::Deploy,
-            "`[run] deploy_dir` holds a control character",
-        ));
-    }
-    let header = mappers.header(deploy_dir);
-    send(pipe, &header, silence, sent_bytes).await?;
     let mut answers = Answers::default();
     let mut buffer = vec![0; 16 << 10];
     let mut needs = 0;

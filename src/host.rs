@@ -5,23 +5,24 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jobspec::job::{ClockSpec, HostSpec, TransportSpec};
+use jobspec::job::{ClockSpec, HostSpec};
 use log::{info, warn};
-use mapper::frame::Blob;
-use mapper::message::{BUILD, FromMapper, Manifest, Part, Start, ToMapper, Usage};
+use mapper::message::{Clock, FromMapper, Manifest, Part, Start, ToMapper, Usage};
 use reducer::ledger::Ledger;
 use reducer::report::{HostReport, HostState, Phase};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use crate::clock::{self, Offset};
-use crate::deploy;
+use crate::clock::Offset;
+use crate::contact::{self, Contact, refused, shown};
 use crate::fleet::{Event, Settings};
-use crate::transport::conversation::{Conversation, LastWords};
-use crate::transport::{self, AttemptError, Pipe};
+use crate::transport::AttemptError;
 
-/// How long a host that has failed is listened to for the reason.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Bytes of a part that are judged at once; more of them go to a thread of their own.
+const JUDGED_BYTES: usize = 1 << 20;
+
+/// Notes of a host that are kept.
+const MOST_NOTES: usize = 16;
 
 /// A host of a run, and where what it sends goes.
 pub struct Host {
@@ -37,23 +38,25 @@ pub struct Host {
 struct Progress {
     report: HostReport,
     done: bool,
-    /// The first attempt's: what it took off times, later ones take off too.
     clock: Option<Offset>,
+    /// The first attempt's: what it took off times, later ones take off too.
+    ahead_ns: Option<i64>,
 }
 
 impl Host {
     /// Runs the host to its end, whatever that is.
     pub async fn run(self) -> HostReport {
         let started = Instant::now();
-        let mut progress = Progress::default();
+        let mut progress = self.progress();
         let limit = self.settings.host_timeout;
-        if timeout(limit, self.attempts(&mut progress)).await.is_err() {
+        if !progress.done && timeout(limit, self.attempts(&mut progress)).await.is_err() {
             progress.report.state = HostState::Failed(Phase::Timeout);
             progress.report.error = Some(format!(
                 "not done within host_timeout, {} s",
                 limit.as_secs()
             ));
         }
+        self.tell_clock(&mut progress);
         let mut report = progress.report;
         report.wall_ms = started.elapsed().as_millis() as u64;
         let ledger = self.ledger.lock().expect("no holder of the ledger panics");
@@ -71,6 +74,40 @@ impl Host {
             Some(error) => info!("{}: {}: {error}", self.spec.name, report.state.name()),
         }
         report
+    }
+
+    /// Where a run that was stopped has come to.
+    fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        let ledger = self.ledger.lock().expect("no holder of the ledger panics");
+        if let Some(manifest) = ledger.manifest(self.index) {
+            progress.ahead_ns = Some(manifest.clock.ahead_ns);
+            progress.clock = manifest
+                .clock
+                .measured_ns
+                .map(|(ahead_ns, error_ns)| Offset { ahead_ns, error_ns });
+        }
+        if ledger.missing(self.index) == Some(0) {
+            progress.done = true;
+            progress.report.state = HostState::Ok;
+        }
+        progress
+    }
+
+    fn tell_clock(&self, progress: &mut Progress) {
+        let Some(offset) = progress.clock else {
+            return;
+        };
+        progress.report.clock_offset_ns = Some(offset.ahead_ns);
+        progress.report.clock_error_ns = Some(offset.error_ns);
+        if offset.is_worth_a_warning() && self.spec.clock == ClockSpec::Trusted {
+            warn!(
+                "{}: its clock is off by {:.1} s, and its times are taken as they are; \
+                 clock = \"measured\" of its group takes that off",
+                self.spec.name,
+                offset.ahead_ns as f64 / 1e9
+            );
+        }
     }
 
     async fn attempts(&self, progress: &mut Progress) {
@@ -100,153 +137,99 @@ impl Host {
     }
 
     async fn attempt(&self, progress: &mut Progress) -> Result<(), AttemptError> {
-        let mut pipe = {
-            let turn = self.settings.dialling.acquire().await;
-            let _turn = turn.expect("nobody closes it");
-            transport::open(&self.spec, &self.settings.folder).await?
-        };
-        let last_words = LastWords::follow(&mut pipe);
-        let result = self.talk(&mut pipe, progress).await;
-        let Err(error) = result else {
-            return Ok(());
-        };
-        if !error.passing {
-            return Err(error);
-        }
-        // The mapper's own last words say more than a broken pipe.
-        let Pipe { stdin, process, .. } = pipe;
-        let mut process = process;
-        drop(stdin);
-        let end = match timeout(LAST_WORDS, process.wait()).await {
-            Ok(Ok(end)) => format!(" ({end})"),
-            Ok(Err(error)) => format!(" ({error})"),
-            Err(_) => String::new(),
-        };
-        let said = last_words.listen(LAST_WORDS).await;
-        let said = if said.is_empty() {
-            said
-        } else {
-            format!(", it said: {said}")
-        };
-        Err(AttemptError {
-            message: format!("{}{end}{said}", error.message),
-            ..error
-        })
-    }
-
-    async fn talk(&self, pipe: &mut Pipe, progress: &mut Progress) -> Result<(), AttemptError> {
-        let silence = self.settings.silence;
-        let report = &mut progress.report;
-        let early = if transport::deploys(&self.spec.transport) {
-            let mappers = self.settings.mappers.mappers();
-            let deploy_dir = self.settings.deploy_dir.as_deref();
-            deploy::deploy(pipe, mappers, deploy_dir, silence, &mut report.sent_bytes).await?
-        } else {
-            Vec::new()
-        };
-        report.received_bytes += early.len() as u64;
-        let mut conversation = Conversation::new(pipe, early, silence);
-        let result = self.converse(&mut conversation, progress).await;
-        progress.report.sent_bytes += conversation.sent_bytes;
-        progress.report.received_bytes += conversation.received_bytes;
-        result
+        let mut contact = Contact::make(&self.spec, &self.settings, &mut progress.report).await?;
+        let result = self.converse(&mut contact, progress).await;
+        contact.end(result, &mut progress.report).await
     }
 
     async fn converse(
         &self,
-        conversation: &mut Conversation<'_>,
+        contact: &mut Contact,
         progress: &mut Progress,
     ) -> Result<(), AttemptError> {
-        match conversation.hear().await? {
-            FromMapper::Hello { build } if build == BUILD => progress.report.build = Some(build),
-            FromMapper::Hello { build } => {
-                let build = build.escape_debug();
-                let text = format!("its mapper is of build {build}, this is {BUILD}");
-                return Err(AttemptError::lasting(Phase::Protocol, text));
+        // Only an offset that is to be taken off is worth a round trip of its own.
+        if self.spec.clock == ClockSpec::Measured && progress.ahead_ns.is_none() {
+            if progress.clock.is_none() {
+                progress.clock = Some(contact.measure_clock().await?);
             }
-            _ => return Err(refused("no greeting")),
+        } else {
+            contact.ping().await?;
         }
-        self.measure_clock(conversation, progress).await?;
-        conversation
-            .say(&ToMapper::Start(Box::new(self.start(progress.clock))))
-            .await?;
+        let start = self.start(progress);
+        let ahead_ns = start.clock_ahead_ns;
+        contact.say(&ToMapper::Start(Box::new(start))).await?;
         while !progress.done {
-            let message = conversation.hear().await?;
-            self.take(message, progress).await?;
+            match contact.hear().await? {
+                FromMapper::Hello { .. } | FromMapper::Survey(_) => {
+                    return Err(refused("what nobody asked for"));
+                }
+                FromMapper::Pong { clock_ns } => {
+                    let offset = contact.pong(clock_ns).await?;
+                    let best = progress.clock.map_or(offset, |best| best.surer(offset));
+                    progress.clock = Some(best);
+                }
+                FromMapper::Manifest(manifest) => {
+                    self.manifest(manifest, ahead_ns, progress).await?;
+                }
+                FromMapper::Part(part) => self.part(part).await?,
+                FromMapper::Heartbeat { scanned_bytes } => {
+                    let name = &self.spec.name;
+                    info!("{name}: {} MB scanned", scanned_bytes / 1_000_000);
+                }
+                FromMapper::Done(usage) => self.done(usage, progress)?,
+                FromMapper::Failed(text) => {
+                    return Err(AttemptError::lasting(Phase::Read, shown(&text)));
+                }
+            }
         }
         Ok(())
     }
 
-    /// A few pings, of which the quickest counts.
-    async fn measure_clock(
+    async fn manifest(
         &self,
-        conversation: &mut Conversation<'_>,
+        mut manifest: Manifest,
+        ahead_ns: i64,
         progress: &mut Progress,
     ) -> Result<(), AttemptError> {
-        let mut best: Option<Offset> = None;
-        for _ in 0..clock::PINGS {
-            let sent_ns = clock::now_ns();
-            conversation.say(&ToMapper::Ping).await?;
-            let FromMapper::Pong { clock_ns } = conversation.hear().await? else {
-                return Err(refused("something else than its clock"));
-            };
-            let offset = Offset::of_ping(sent_ns, clock_ns, clock::now_ns());
-            best = Some(best.map_or(offset, |best| best.surer(offset)));
-        }
-        if progress.clock.is_none()
-            && let Some(offset) = best
-        {
-            progress.clock = best;
-            progress.report.clock_offset_ns = Some(offset.ahead_ns);
-            progress.report.clock_error_ns = Some(offset.error_ns);
-            if offset.is_worth_a_warning() && self.spec.clock == ClockSpec::Trusted {
-                warn!(
-                    "{}: its clock is off by {:.1} s, and its times are taken as they are; \
-                     clock = \"measured\" of its group takes that off",
-                    self.spec.name,
-                    offset.ahead_ns as f64 / 1e9
-                );
-            }
-        }
-        Ok(())
-    }
-
-    async fn take(&self, message: FromMapper, progress: &mut Progress) -> Result<(), AttemptError> {
-        match message {
-            FromMapper::Hello { .. } | FromMapper::Pong { .. } => {
-                return Err(refused("a greeting in the middle of its work"));
-            }
-            FromMapper::Manifest(manifest) => self.manifest(manifest).await?,
-            FromMapper::Part(part) => self.part(part).await?,
-            FromMapper::Heartbeat { scanned_bytes } => {
-                info!(
-                    "{}: {} MB scanned",
-                    self.spec.name,
-                    scanned_bytes / 1_000_000
-                );
-            }
-            FromMapper::Done(usage) => self.done(usage, progress)?,
-            FromMapper::Failed(text) => {
-                return Err(AttemptError::lasting(
-                    Phase::Read,
-                    text.escape_debug().to_string(),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    async fn manifest(&self, manifest: Manifest) -> Result<(), AttemptError> {
+        let arrivals = &self.settings.arrivals;
+        arrivals
+            .manifest(&self.spec.logs, &manifest)
+            .map_err(refused)?;
+        manifest.clock = Clock {
+            ahead_ns,
+            measured_ns: progress
+                .clock
+                .map(|offset| (offset.ahead_ns, offset.error_ns)),
+        };
         {
             let mut ledger = self.ledger.lock().expect("no holder of the ledger panics");
             ledger
                 .set_manifest(self.index, manifest.clone())
                 .map_err(refused)?;
         }
+        progress.ahead_ns = Some(ahead_ns);
         self.send(Event::Manifest(self.index, manifest)).await
     }
 
     async fn part(&self, part: Part) -> Result<(), AttemptError> {
+        let origin = {
+            let ledger = self.ledger.lock().expect("no holder of the ledger panics");
+            ledger.origin(self.index, part.range.stream)
+        };
+        let origin = origin.ok_or_else(|| refused("a part of a stream that it does not have"))?;
+        let partials = part.partials.iter();
+        let bytes = partials.map(|partial| partial.core.0.len() + partial.run.0.len());
+        let bytes: usize = bytes.sum();
+        let settings = self.settings.clone();
+        let judge = move || (settings.arrivals.part(origin, &part), part);
+        let (judged, part) = if bytes > JUDGED_BYTES {
+            let judged = tokio::task::spawn_blocking(judge).await;
+            judged
+                .map_err(|_| AttemptError::lasting(Phase::Protocol, "sent a part that broke us"))?
+        } else {
+            judge()
+        };
+        judged.map_err(refused)?;
         let fresh = {
             let mut ledger = self.ledger.lock().expect("no holder of the ledger panics");
             ledger.commit(self.index, part.range).map_err(refused)?
@@ -258,7 +241,11 @@ impl Host {
         }
     }
 
-    fn done(&self, usage: Usage, progress: &mut Progress) -> Result<(), AttemptError> {
+    fn done(&self, mut usage: Usage, progress: &mut Progress) -> Result<(), AttemptError> {
+        usage.notes.truncate(MOST_NOTES);
+        for note in &mut usage.notes {
+            *note = shown(note);
+        }
         progress.report.usage = usage;
         let ledger = self.ledger.lock().expect("no holder of the ledger panics");
         match ledger.missing(self.index) {
@@ -282,36 +269,16 @@ impl Host {
         sent.map_err(|_| AttemptError::lasting(Phase::Limit, "the run has ended"))
     }
 
-    fn start(&self, clock: Option<Offset>) -> Start {
-        // Paths of other hosts are theirs: absolute, or from where a login starts.
-        let folder = match self.spec.transport {
-            TransportSpec::Local => self.settings.folder.as_os_str().as_encoded_bytes().to_vec(),
-            TransportSpec::Ssh(_) | TransportSpec::Exec { .. } => Vec::new(),
-        };
+    fn start(&self, progress: &Progress) -> Start {
+        let taken_off = contact::taken_off(&self.spec, progress.clock);
         let ledger = self.ledger.lock().expect("no holder of the ledger panics");
         Start {
-            build: BUILD.to_owned(),
-            plan: self.settings.plan.clone(),
-            host: self.spec.name.clone(),
-            host_index: self.index,
-            logs: self.spec.logs.clone(),
-            folder: Blob(folder),
-            clock_ahead_ns: match self.spec.clock {
-                ClockSpec::FixedNs(ahead_ns) => ahead_ns,
-                ClockSpec::Measured => clock.map_or(0, Offset::to_take_off),
-                ClockSpec::Trusted => 0,
-            },
-            segment_bytes: self.settings.segment_bytes,
-            // Often enough that some may be late.
-            heartbeat_ms: self.settings.silence.as_millis() as u64 / 6,
+            clock_ahead_ns: progress.ahead_ns.unwrap_or(taken_off),
             manifest: ledger.manifest(self.index).cloned(),
             committed: ledger.committed(self.index),
+            ..contact::start(&self.spec, self.index, &self.settings)
         }
     }
-}
-
-fn refused(what: impl std::fmt::Display) -> AttemptError {
-    AttemptError::passing(Phase::Protocol, format!("sent {what}"))
 }
 
 /// 1 s, 2 s, 4 s … up to a minute, each with a jitter of its own so that hosts do not come back together.

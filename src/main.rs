@@ -3,11 +3,14 @@
 mod args;
 mod clock;
 mod command;
+mod contact;
 mod deploy;
 mod error;
 mod fleet;
 mod host;
 mod job;
+mod look;
+mod resume;
 mod transport;
 
 use std::process::ExitCode;

@@ -1,68 +1,89 @@
 //! The manners of a guest: low priority, few open files, no core dumps, reading no faster than asked.
 //!
-//! A limit that cannot be set is a warning, not an end: the host's own limits still hold.
+//! A limit that cannot be set is a note to the runner, not an end: the host's own limits still hold.
 
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use jobspec::plan::Limits;
-use log::warn;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
+
+use crate::confine;
 
 /// Longest sleep at once, so that a mapper with a low rate still ends soon.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 
-/// Sets what the plan asks of this process; what it may read a second, where that is limited.
+/// What came of the manners that were asked for.
+#[derive(Debug, Default)]
+pub struct Manners {
+    /// What may be read a second, where that is limited.
+    pub read_rate: Option<ReadRate>,
+    /// What could not be set, and why.
+    pub notes: Vec<String>,
+}
+
+/// Sets what the plan asks of this process.
 ///
-/// To be called before any other thread is there: threads inherit priorities from the one that starts them.
-pub fn apply(limits: &Limits) -> Option<ReadRate> {
+/// To be called before any other thread is there: threads inherit it from the one that starts them.
+pub fn apply(limits: &Limits) -> Manners {
+    let mut notes = Vec::new();
+    let mut note = |what: String, result: Result<(), String>| {
+        if let Err(error) = result {
+            notes.push(format!("{what}: {error}"));
+        }
+    };
     rustix::process::umask(Mode::from_raw_mode(0o077));
     // A core would hold log text, and land wherever the host puts cores.
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Core, none) {
-        warn!("core dumps: {error}");
-    }
+    note("no core dumps".to_owned(), limit(Resource::Core, 0));
     if let Some(files) = limits.open_files {
-        open_files(u64::from(files));
+        let files = u64::from(files);
+        note(
+            format!("open_files {files}"),
+            limit(Resource::Nofile, files),
+        );
     }
     if let Some(nice) = limits.nice {
-        if let Err(error) = rustix::process::setpriority_process(None, nice) {
-            warn!("nice {nice}: {error}");
-        }
+        let set = rustix::process::setpriority_process(None, nice);
+        let set = set.map_err(|error| error.to_string());
+        note(format!("nice {nice}"), set);
         if nice > 0 {
-            idle_io();
+            note("idle I/O class".to_owned(), idle_io());
         }
     }
-    limits.read_bytes_per_second.map(ReadRate::new)
+    note("no network".to_owned(), confine::confine());
+    Manners {
+        read_rate: limits.read_bytes_per_second.map(ReadRate::new),
+        notes,
+    }
 }
 
 /// At most so many, and never more than the host allows.
-fn open_files(files: u64) {
-    let old = rustix::process::getrlimit(Resource::Nofile);
-    let maximum = old.maximum.map_or(files, |maximum| maximum.min(files));
+fn limit(resource: Resource, most: u64) -> Result<(), String> {
+    let old = rustix::process::getrlimit(resource);
+    let maximum = old.maximum.map_or(most, |maximum| maximum.min(most));
     let new = Rlimit {
         current: Some(maximum),
         maximum: Some(maximum),
     };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, new) {
-        warn!("open_files {files}: {error}");
-    }
+    rustix::process::setrlimit(resource, new).map_err(|error| error.to_string())
 }
 
-/// The idle class, where the host has a command for it; without it the kernel derives an I/O priority from niceness.
-fn idle_io() {
+/// The idle class, by the host's own command for it; without it the kernel derives an I/O priority from niceness.
+fn idle_io() -> Result<(), String> {
     let process = std::process::id().to_string();
-    let _ = Command::new("ionice")
+    let status = Command::new("ionice")
         .args(["-c", "3", "-p", &process])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("ionice: {status}")),
+        Err(error) => Err(format!("ionice: {error}")),
+    }
 }
 
 /// Bytes a second, over all threads.

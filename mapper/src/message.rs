@@ -3,21 +3,25 @@
 use jobspec::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+use crate::format::Recipe;
 use crate::frame::{self, Blob, FrameError, Message};
 use crate::prune::Pruned;
 use crate::segment::Cut;
 use crate::stream::Stream;
+use crate::survey::Survey;
 use crate::tally::Finding;
 
 /// Name of this build: runner and mapper must be of the same one.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("LOGSTITCH_BUILD"));
 
-/// From the runner: pings as it likes, then the start; nothing after it.
+/// From the runner: pings as it likes, one order, and more pings beside the work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ToMapper {
     /// Asks for the host's clock.
     Ping,
     Start(Box<Start>),
+    /// Tell what there is to read, and read none of it.
+    Look(Box<Start>),
 }
 
 /// What a mapper is to do.
@@ -62,6 +66,8 @@ pub enum FromMapper {
     Heartbeat {
         scanned_bytes: u64,
     },
+    /// What a look has found; `Done` follows.
+    Survey(Box<Survey>),
     Done(Usage),
     /// The mapper cannot go on; nothing after this.
     Failed(String),
@@ -74,6 +80,17 @@ pub struct Manifest {
     pub streams: Vec<PlannedStream>,
     /// What was found and is not read, by log: a FIFO, a file without permission, a second copy.
     pub findings: Vec<(u16, Finding)>,
+    /// The runner's to fill in: what all attempts take off times.
+    pub clock: Clock,
+}
+
+/// How far a host's clock runs ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// What is taken off every time.
+    pub ahead_ns: i64,
+    /// What was measured, and how far off that may be.
+    pub measured_ns: Option<(i64, i64)>,
 }
 
 /// A stream, how it is read and where it is cut.
@@ -83,6 +100,8 @@ pub struct PlannedStream {
     /// Name of the format and why it was taken.
     pub format: String,
     pub why: String,
+    /// The format itself: later attempts do not choose again.
+    pub recipe: Recipe,
     pub cuts: Vec<Cut>,
     /// What the time range cannot touch: no cut is of it.
     pub pruned: Vec<Pruned>,
@@ -116,11 +135,13 @@ pub struct SplitPartial {
 }
 
 /// What the host spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub cpu_ms: u64,
     pub wall_ms: u64,
     pub peak_memory_bytes: u64,
+    /// Manners that it was asked for and could not keep.
+    pub notes: Vec<String>,
 }
 
 const KIND_TO_MAPPER: u8 = 1;

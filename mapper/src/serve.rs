@@ -7,8 +7,8 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono_tz::Tz;
@@ -18,8 +18,8 @@ use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::limits::{self, ReadRate};
 use crate::message::{
-    BUILD, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start, ToMapper,
-    Usage,
+    BUILD, Clock, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start,
+    ToMapper, Usage,
 };
 use crate::open::Reading;
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
@@ -28,6 +28,7 @@ use crate::prune::{self, Span};
 use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, Spare, WINDOW_BYTES};
 use crate::stream::{self, Stream};
+use crate::survey;
 use crate::tally::StreamTally;
 
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
@@ -70,26 +71,33 @@ impl std::error::Error for Error {}
 /// Serves one runner on stdin and stdout.
 pub fn serve() -> Result<(), Error> {
     let began = Instant::now();
-    let runner = Runner {
+    let runner = Arc::new(Runner {
         out: Mutex::new(io::stdout()),
-    };
+    });
     runner.write(MARKER).map_err(Error::Io)?;
     runner
         .say(&FromMapper::Hello {
             build: BUILD.to_owned(),
         })
         .map_err(Error::Io)?;
-    let start = read_start(&runner)?;
+    let mut heard = Heard {
+        runner: runner.clone(),
+        decoder: Decoder::without_marker(),
+    };
+    let order = heard.order()?;
+    let (ToMapper::Start(start) | ToMapper::Look(start)) = &order else {
+        unreachable!("a ping is no order");
+    };
     if start.build != BUILD {
-        return Err(Error::Build(start.build));
+        return Err(Error::Build(start.build.clone()));
     }
     // Before any other thread is there: threads inherit most of it.
-    let read_rate = limits::apply(&start.plan.limits);
-    std::thread::spawn(end_with_stdin);
+    let manners = limits::apply(&start.plan.limits);
+    std::thread::spawn(move || heard.listen_to_the_end());
     let scanned_bytes = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let (runner, scanned_bytes) = (&runner, &scanned_bytes);
+        let (runner, scanned_bytes) = (&*runner, &scanned_bytes);
         let heartbeat = Duration::from_millis(start.heartbeat_ms.max(1));
         scope.spawn(move || {
             while stopped.recv_timeout(heartbeat) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
@@ -103,8 +111,14 @@ pub fn serve() -> Result<(), Error> {
                 }
             }
         });
-        let say = |message: &FromMapper| runner.say(message);
-        let result = run(&start, RUN_BYTES, &say, scanned_bytes, read_rate.as_ref());
+        let result = match order {
+            ToMapper::Look(_) => look(start, runner),
+            _ => {
+                let say = |message: &FromMapper| runner.say(message);
+                let read_rate = manners.read_rate.as_ref();
+                run(start, RUN_BYTES, &say, scanned_bytes, read_rate)
+            }
+        };
         drop(stop);
         if let Err(Error::Other(text)) = &result {
             // The runner hears it too; if it does not, stderr has it.
@@ -113,7 +127,7 @@ pub fn serve() -> Result<(), Error> {
         result
     })?;
     runner
-        .say(&FromMapper::Done(usage(began)))
+        .say(&FromMapper::Done(usage(began, manners.notes)))
         .map_err(Error::Io)
 }
 
@@ -136,38 +150,59 @@ impl Runner {
     }
 }
 
-/// Answers pings until the start comes.
-fn read_start(runner: &Runner) -> Result<Start, Error> {
-    let mut decoder = Decoder::without_marker();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        // Nothing comes after the start, so what is read beyond it is nothing that anyone sends.
-        let read = io::stdin().lock().read(&mut buffer).map_err(Error::Io)?;
-        decoder.push(&buffer[..read]);
-        while let Some(message) = decoder.next_message().map_err(Error::Frame)? {
+/// The runner's words on stdin. Its pings are answered at any time.
+struct Heard {
+    runner: Arc<Runner>,
+    decoder: Decoder,
+}
+
+impl Heard {
+    /// Waits for the order.
+    fn order(&mut self) -> Result<ToMapper, Error> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if let Some(order) = self.answer()? {
+                return Ok(order);
+            }
+            match io::stdin().lock().read(&mut buffer) {
+                Ok(0) => return Err(Error::Frame(FrameError::Torn)),
+                Ok(read) => self.decoder.push(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+    }
+
+    /// Answers the pings that have come, up to an order.
+    fn answer(&mut self) -> Result<Option<ToMapper>, Error> {
+        while let Some(message) = self.decoder.next_message().map_err(Error::Frame)? {
             match ToMapper::decode(&message).map_err(Error::Frame)? {
                 ToMapper::Ping => {
                     let clock_ns = now_ns();
-                    let said = runner.say(&FromMapper::Pong { clock_ns });
+                    let said = self.runner.say(&FromMapper::Pong { clock_ns });
                     said.map_err(Error::Io)?;
                 }
-                ToMapper::Start(start) => return Ok(*start),
+                order => return Ok(Some(order)),
             }
         }
-        if read == 0 {
-            return Err(Error::Frame(FrameError::Torn));
-        }
+        Ok(None)
     }
-}
 
-/// Waits for the runner to close stdin, and ends the process.
-fn end_with_stdin() {
-    let mut buffer = [0; 4096];
-    loop {
-        match io::stdin().lock().read(&mut buffer) {
-            Ok(0) => std::process::exit(0),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => std::process::exit(0),
-            _ => {}
+    /// Answers until the runner closes stdin, and ends the process then.
+    fn listen_to_the_end(mut self) {
+        let mut buffer = [0; 4096];
+        loop {
+            match io::stdin().lock().read(&mut buffer) {
+                Ok(0) => std::process::exit(0),
+                Ok(read) => self.decoder.push(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => std::process::exit(0),
+            }
+            match self.answer() {
+                Ok(None) => {}
+                // A second order, or no words of a runner's: whoever says that is none.
+                Ok(Some(_)) | Err(_) => std::process::exit(1),
+            }
         }
     }
 }
@@ -200,24 +235,7 @@ fn run(
     scanned_bytes: &AtomicU64,
     read_rate: Option<&ReadRate>,
 ) -> Result<(), Error> {
-    Reading::from_environment().map_err(Error::Other)?;
-    let plan = &start.plan;
-    let wait = |bytes: u64| {
-        if let Some(read_rate) = read_rate {
-            read_rate.wait(bytes);
-        }
-    };
-    // Relative paths are then as the job has them, in rows too.
-    let folder = Path::new(std::ffi::OsStr::from_bytes(&start.folder.0));
-    if !folder.as_os_str().is_empty() {
-        let entered = std::env::set_current_dir(folder);
-        entered.map_err(|error| Error::Other(format!("{}: {error}", folder.display())))?;
-    }
-    let operators = plan
-        .operators
-        .iter()
-        .map(|operator| AnyOperator::new(plan, operator));
-    let operators: Vec<AnyOperator> = operators.collect::<Result<_, _>>().map_err(Error::Other)?;
+    enter(&start.folder)?;
     let found;
     let manifest = match &start.manifest {
         Some(manifest) => manifest,
@@ -227,6 +245,50 @@ fn run(
             &found
         }
     };
+    let work = work(manifest, &start.committed);
+    let hand_on = |part: Part| say(&FromMapper::Part(part)).is_ok();
+    scan_parts(start, manifest, work, run_bytes, scanned_bytes, read_rate, &hand_on)
+}
+
+fn look(start: &Start, runner: &Runner) -> Result<(), Error> {
+    enter(&start.folder)?;
+    let survey = survey::survey(start, &find(start)?);
+    let said = runner.say(&FromMapper::Survey(Box::new(survey)));
+    said.map_err(Error::Io)
+}
+
+/// Relative paths are then as the job has them, in rows too.
+fn enter(folder: &Blob) -> Result<(), Error> {
+    Reading::from_environment().map_err(Error::Other)?;
+    let folder = Path::new(std::ffi::OsStr::from_bytes(&folder.0));
+    if !folder.as_os_str().is_empty() {
+        let entered = std::env::set_current_dir(folder);
+        entered.map_err(|error| Error::Other(format!("{}: {error}", folder.display())))?;
+    }
+    Ok(())
+}
+
+/// Scans segments of a manifest; hands on what runs of neighbours among them gave.
+pub fn scan_parts(
+    start: &Start,
+    manifest: &Manifest,
+    work: Vec<Work>,
+    run_bytes: u64,
+    scanned_bytes: &AtomicU64,
+    read_rate: Option<&ReadRate>,
+    hand_on: &(dyn Fn(Part) -> bool + Sync),
+) -> Result<(), Error> {
+    let plan = &start.plan;
+    let wait = |bytes: u64| {
+        if let Some(read_rate) = read_rate {
+            read_rate.wait(bytes);
+        }
+    };
+    let operators = plan
+        .operators
+        .iter()
+        .map(|operator| AnyOperator::new(plan, operator));
+    let operators: Vec<AnyOperator> = operators.collect::<Result<_, _>>().map_err(Error::Other)?;
     let sources: Vec<Source<'_>> = manifest
         .streams
         .iter()
@@ -238,7 +300,6 @@ fn run(
         Some(threads) => threads as usize,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let work = work(manifest, &start.committed);
     let spare = Spare::new(threads, work.len());
     let scan = |work: Work, left: Option<Fruit<'_>>| {
         let source = &sources[work.stream as usize];
@@ -306,7 +367,7 @@ fn run(
             },
         }
     };
-    let hand_on = |range: SegmentRange, fruit: Fruit<'_>| {
+    let hand_on_merged = |range: SegmentRange, fruit: Fruit<'_>| {
         let part = Part {
             range,
             partials: operators
@@ -316,9 +377,11 @@ fn run(
                 .collect(),
             tally: Blob(to_bytes(&fruit.tally)),
         };
-        say(&FromMapper::Part(part)).is_ok()
+        hand_on(part)
     };
-    scan::scan(work, threads, run_bytes, &scan, &hand_on, &|| spare.give());
+    scan::scan(work, threads, run_bytes, &scan, &hand_on_merged, &|| {
+        spare.give();
+    });
     Ok(())
 }
 
@@ -334,7 +397,7 @@ fn split(operator: &AnyOperator, mut partial: AnyPartial) -> SplitPartial {
 }
 
 /// What this host holds of the job's logs.
-fn find(start: &Start) -> Result<Manifest, Error> {
+pub fn find(start: &Start) -> Result<Manifest, Error> {
     let plan = &start.plan;
     let mut logs = Vec::new();
     for &log in &start.logs {
@@ -348,6 +411,7 @@ fn find(start: &Start) -> Result<Manifest, Error> {
     let mut manifest = Manifest {
         streams: Vec::new(),
         findings: found.findings,
+        clock: Clock::default(),
     };
     for mut stream in found.streams {
         let log = &plan.logs[usize::from(stream.log)];
@@ -386,6 +450,7 @@ fn find(start: &Start) -> Result<Manifest, Error> {
         manifest.streams.push(PlannedStream {
             format: chosen.format.name().to_owned(),
             why: chosen.why,
+            recipe: chosen.recipe,
             cuts,
             pruned,
             stream,
@@ -395,7 +460,7 @@ fn find(start: &Start) -> Result<Manifest, Error> {
 }
 
 /// Of timestamps that carry none.
-fn timezone(plan: &Plan, log: &LogPlan) -> Result<Tz, Error> {
+pub(crate) fn timezone(plan: &Plan, log: &LogPlan) -> Result<Tz, Error> {
     let name = log.timezone.as_ref().unwrap_or(&plan.timezone);
     name.parse()
         .map_err(|_| Error::Other(format!("unknown timezone {name}")))
@@ -415,7 +480,7 @@ fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, 
         .filter(|(_, operator)| operator.logs.contains(&stream.log))
         .map(|(index, _)| index)
         .collect();
-    let format = format::choose(log.format, log, &plan.formats, &stream.head()).format;
+    let format = format::make(&planned.recipe, log, &plan.formats);
     let readers = operators.iter().map(|index| &plan.operators[*index]);
     let prefilter = match std::env::var_os(NO_PREFILTER) {
         Some(_) => None,
@@ -498,7 +563,7 @@ fn now_ns() -> i64 {
 }
 
 /// What this process has spent, as the kernel counts it.
-fn usage(began: Instant) -> Usage {
+fn usage(began: Instant, notes: Vec<String>) -> Usage {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields 14 and 15, counted after the name in parentheses, in ticks of 10 ms.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -517,5 +582,6 @@ fn usage(began: Instant) -> Usage {
         cpu_ms: ticks * 10,
         wall_ms: began.elapsed().as_millis() as u64,
         peak_memory_bytes: peak_kib << 10,
+        notes,
     }
 }

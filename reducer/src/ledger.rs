@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use mapper::message::{Manifest, SegmentRange};
 
+use crate::Error;
+use crate::arrival::Origin;
+use crate::spool::Spool;
+
 /// The segments of every host of a run.
 #[derive(Debug)]
 pub struct Ledger {
@@ -22,6 +26,23 @@ impl Ledger {
         Ledger {
             hosts: (0..hosts).map(|_| HostLedger::default()).collect(),
         }
+    }
+
+    /// What a run that was stopped has left: its manifests and parts are as good as if they had come just now.
+    pub fn of(spool: &Spool) -> Result<Ledger, Error> {
+        let mut ledger = Ledger::new(spool.hosts.len());
+        for (host, spooled) in spool.hosts.iter().enumerate() {
+            let name = &spool.head.hosts[host].name;
+            let wrong = |error: String| Error::Other(format!("{name}: the spool holds {error}"));
+            let host = host as u32;
+            if let Some(manifest) = &spooled.manifest {
+                ledger.set_manifest(host, manifest.clone()).map_err(wrong)?;
+            }
+            for part in &spooled.parts {
+                ledger.commit(host, part.range).map_err(wrong)?;
+            }
+        }
+        Ok(ledger)
     }
 
     /// The first attempt's manifest is every attempt's.
@@ -74,6 +95,11 @@ impl Ledger {
         host.committed
             .insert((range.stream, range.first), range.end);
         Ok(true)
+    }
+
+    /// Where the segments of a stream lie; None before the manifest, or where it has no such stream.
+    pub fn origin(&self, host: u32, stream: u32) -> Option<Origin> {
+        Origin::of(host, self.manifest(host)?, stream)
     }
 
     pub fn committed(&self, host: u32) -> Vec<SegmentRange> {

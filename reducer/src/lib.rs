@@ -1,10 +1,11 @@
 //! Partial states in, files and a verdict out.
 //!
-//! A run's partials lie in a `spool`, committed whole by the `ledger`; `reduce` merges them, operator by operator and key
+//! A run's partials are judged as they arrive (`arrival`) and lie in a `spool`, committed whole by the `ledger`; `reduce` merges them, operator by operator and key
 //! by key (`merge`), in bounded memory: what does not fit goes to disk and back (`spill`), rows too, where they have to be
 //! sorted (`rows`). The finished rows go to the `output`s, which appear whole or not at all. It knows no transport and
 //! opens no log.
 
+pub mod arrival;
 pub mod completeness;
 pub mod ledger;
 pub mod output;

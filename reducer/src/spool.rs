@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jobspec::plan::Plan;
+use log::warn;
 use mapper::frame::{self, Blob, Decoder, FrameError, HEADER_BYTES, Header, Message};
 use mapper::message::{BUILD, Manifest, Part, SegmentRange};
 use serde::{Deserialize, Serialize};
@@ -86,12 +87,29 @@ impl Writer {
         let mut bytes = Vec::new();
         frame::encode_message(KIND_HEAD, &frame::to_bytes(head), &mut bytes);
         let path = folder.join("plan");
-        std::fs::write(&path, &bytes).map_err(Error::io(&path))?;
+        // Whole or not at all: by it a spool is known.
+        let temporary = folder.join(".plan");
+        std::fs::write(&temporary, &bytes).map_err(Error::io(&temporary))?;
+        std::fs::rename(&temporary, &path).map_err(Error::io(&path))?;
         Ok(Writer {
             folder: folder.to_owned(),
             files: BTreeMap::new(),
             buffer: Vec::new(),
         })
+    }
+
+    /// Goes on with the spool of a run that was stopped: what was written whole stays, what comes after it is cut off.
+    pub fn resume(folder: &Path) -> Result<(Writer, Spool), Error> {
+        let head = Spool::read_head(folder)?;
+        for host in 0..head.hosts.len() {
+            salvage(&parts_path(folder, host as u32))?;
+        }
+        let writer = Writer {
+            folder: folder.to_owned(),
+            files: BTreeMap::new(),
+            buffer: Vec::new(),
+        };
+        Ok((writer, Spool::open_one(folder)?))
     }
 
     pub fn manifest(&mut self, host: u32, manifest: Manifest) -> Result<(), Error> {
@@ -228,7 +246,8 @@ impl Spool {
         whole.ok_or_else(|| Error::Other("no spool to reduce".to_owned()))
     }
 
-    fn open_one(folder: &Path) -> Result<Spool, Error> {
+    /// What all hosts of the spool share: what run it is of.
+    pub fn read_head(folder: &Path) -> Result<Head, Error> {
         let path = folder.join("plan");
         let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
         let what = |error| Error::Frame {
@@ -247,6 +266,11 @@ impl Spool {
                 head.build
             )));
         }
+        Ok(head)
+    }
+
+    fn open_one(folder: &Path) -> Result<Spool, Error> {
+        let head = Spool::read_head(folder)?;
         let keep_open = head.hosts.len() <= OPEN_HOSTS;
         let hosts =
             (0..head.hosts.len()).map(|host| index(parts_path(folder, host as u32), keep_open));
@@ -319,75 +343,128 @@ fn parts_path(folder: &Path, host: u32) -> PathBuf {
 /// Reads a host's records once; a torn end (a run that was killed) ends it. Chunks are passed over, they are checked when
 /// they are read.
 fn index(path: PathBuf, keep_open: bool) -> Result<SpooledHost, Error> {
-    let mut spooled = SpooledHost {
-        path,
-        ..SpooledHost::default()
-    };
-    let path = &spooled.path;
-    let file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(spooled),
-        file => file.map_err(Error::io(path))?,
-    };
-    let what = |error| Error::Frame {
-        what: path.display().to_string(),
-        error,
-    };
-    let length = file.metadata().map_err(Error::io(path))?.len();
-    let mut reader = BufReader::with_capacity(256 << 10, file);
-    let mut decoder = Decoder::without_marker();
-    // The place after the last frame; where the record that is being read begins, and the chunks before it.
-    let (mut offset, mut record_start, mut chunks_start) = (0, None, 0);
-    let mut frame = Vec::new();
-    while offset + HEADER_BYTES as u64 <= length {
-        let mut header_bytes = [0; HEADER_BYTES];
-        reader
-            .read_exact(&mut header_bytes)
-            .map_err(Error::io(path))?;
-        let header = Header::read(&header_bytes).map_err(what)?;
-        let end = offset + (HEADER_BYTES + header.length) as u64;
-        if end > length {
-            break;
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(SpooledHost {
+                path,
+                ..SpooledHost::default()
+            });
         }
-        if header.kind == KIND_CHUNK {
-            reader
-                .seek_relative(header.length as i64)
-                .map_err(Error::io(path))?;
-            offset = end;
-            continue;
-        }
-        frame.clear();
-        frame.resize(header.length, 0);
-        reader.read_exact(&mut frame).map_err(Error::io(path))?;
-        decoder.push(&header_bytes);
-        decoder.push(&frame);
-        let start = *record_start.get_or_insert(offset);
-        offset = end;
-        if let Some(message) = decoder.next_message().map_err(what)? {
-            match frame::from_bytes(&message.payload).map_err(what)? {
-                Record::Manifest(manifest) => spooled.manifest = Some(manifest),
-                Record::Report(report) => spooled.report = Some(report),
-                Record::Part(part) => {
-                    let runs = spooled_runs(&part.runs, chunks_start, start).ok_or_else(|| {
-                        Error::Other(format!("{}: a part without its runs", path.display()))
-                    })?;
-                    spooled.parts.push(SpooledPart {
-                        range: part.range,
-                        offset: start,
-                        length: offset - start,
-                        runs,
-                    });
-                }
-            }
-            record_start = None;
-            chunks_start = offset;
-        }
-    }
+        file => file.map_err(Error::io(&path))?,
+    };
+    let mut walk = Walk::new(&path);
+    walk.go(&file, false)?;
+    let mut spooled = walk.spooled;
     if !spooled.parts.is_empty() {
-        let file = keep_open.then(|| reader.into_inner());
+        let file = keep_open.then_some(file);
         spooled.file = Some(Arc::new(RunFile::new(path.clone(), file)));
     }
     spooled.parts.sort_by_key(|part| part.range);
+    spooled.path = path;
     Ok(spooled)
+}
+
+/// Cuts off what comes after the last whole record, chunks and all checked on the way: a machine that went down may have
+/// left anything there.
+fn salvage(path: &Path) -> Result<(), Error> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(Error::io(path))?,
+    };
+    let mut walk = Walk::new(path);
+    if let Err(error) = walk.go(&file, true) {
+        warn!("{error}; what is before that stays");
+    }
+    file.set_len(walk.whole).map_err(Error::io(path))
+}
+
+/// A reader of a host's records.
+struct Walk<'a> {
+    path: &'a Path,
+    spooled: SpooledHost,
+    /// The place after the last record.
+    whole: u64,
+}
+
+impl Walk<'_> {
+    fn new(path: &Path) -> Walk<'_> {
+        Walk {
+            path,
+            spooled: SpooledHost::default(),
+            whole: 0,
+        }
+    }
+
+    fn go(&mut self, file: &File, checks_chunks: bool) -> Result<(), Error> {
+        let path = self.path;
+        let what = |error| Error::Frame {
+            what: path.display().to_string(),
+            error,
+        };
+        let length = file.metadata().map_err(Error::io(path))?.len();
+        let mut reader = BufReader::with_capacity(256 << 10, file);
+        let mut decoder = Decoder::without_marker();
+        // The place after the last frame; where the record that is being read begins.
+        let (mut offset, mut record_start) = (0, None);
+        let mut frame = Vec::new();
+        while offset + HEADER_BYTES as u64 <= length {
+            let mut header_bytes = [0; HEADER_BYTES];
+            reader
+                .read_exact(&mut header_bytes)
+                .map_err(Error::io(path))?;
+            let header = Header::read(&header_bytes).map_err(what)?;
+            let end = offset + (HEADER_BYTES + header.length) as u64;
+            if end > length {
+                break;
+            }
+            if header.kind == KIND_CHUNK && !checks_chunks {
+                reader
+                    .seek_relative(header.length as i64)
+                    .map_err(Error::io(path))?;
+                offset = end;
+                continue;
+            }
+            frame.clear();
+            frame.resize(header.length, 0);
+            reader.read_exact(&mut frame).map_err(Error::io(path))?;
+            if header.kind == KIND_CHUNK {
+                header.unpack(&frame).map_err(what)?;
+                offset = end;
+                continue;
+            }
+            decoder.push(&header_bytes);
+            decoder.push(&frame);
+            let start = *record_start.get_or_insert(offset);
+            offset = end;
+            if let Some(message) = decoder.next_message().map_err(what)? {
+                let record = frame::from_bytes(&message.payload).map_err(what)?;
+                self.take(record, start, offset)?;
+                record_start = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record between `start` and `end`, its runs before it.
+    fn take(&mut self, record: Record, start: u64, end: u64) -> Result<(), Error> {
+        match record {
+            Record::Manifest(manifest) => self.spooled.manifest = Some(manifest),
+            Record::Report(report) => self.spooled.report = Some(report),
+            Record::Part(part) => {
+                let runs = spooled_runs(&part.runs, self.whole, start).ok_or_else(|| {
+                    Error::Other(format!("{}: a part without its runs", self.path.display()))
+                })?;
+                self.spooled.parts.push(SpooledPart {
+                    range: part.range,
+                    offset: start,
+                    length: end - start,
+                    runs,
+                });
+            }
+        }
+        self.whole = end;
+        Ok(())
+    }
 }
 
 /// The places of runs that fill what lies between `start` and `end`.

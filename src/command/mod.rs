@@ -4,6 +4,7 @@ mod check;
 mod formats;
 pub mod r#gen;
 mod generate;
+mod hosts;
 mod map;
 mod query;
 mod reduce;
@@ -18,6 +19,7 @@ pub fn execute(command: Command) -> Result<Outcome, Error> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Hosts(arguments) => hosts::hosts(&arguments),
         Command::Query(arguments) => query::query(&arguments),
         Command::Formats(arguments) => formats::formats(&arguments),
         Command::Reduce(arguments) => reduce::reduce(&arguments),

@@ -6,30 +6,56 @@ use std::time::Instant;
 use jobspec::job::OutputFormat;
 use log::{info, warn};
 use reducer::completeness::Completeness;
-use reducer::output::{Folder, Jsonl, summary};
+use reducer::output::{Folder, Jsonl, SPOOL, summary};
 use reducer::reduce::{self, Order, Reduction};
 use reducer::spool::Spool;
 
 use crate::args::RunArguments;
 use crate::error::{Error, Outcome};
-use crate::{fleet, job};
+use crate::{fleet, job, resume};
 
 /// The budget of `--verify` for a spool that is small.
 const LEAST_VERIFY_BYTES: u64 = 2 << 10;
 
 pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     let began = Instant::now();
-    let started_ns = job::now_ns();
-    let job = job::load(&arguments.job, started_ns, job::Lists::Read)?;
+    let mut started_ns = job::now_ns();
+    let mut job = job::load(&arguments.job, started_ns, job::Lists::Read)?;
+    let unfinished = match arguments.resume {
+        true => resume::find(&job.output.dir, arguments.out.as_deref())?,
+        false => None,
+    };
+    if let Some(unfinished) = &unfinished {
+        started_ns = unfinished.head.started_ns;
+        job = job::load(&arguments.job, started_ns, job::Lists::Read)?;
+        unfinished.check(&job)?;
+    }
     job::refuse_not_yet(&job)?;
-    let place = match &arguments.out {
-        Some(out) => out.clone(),
-        None => PathBuf::from(job.output.dir.replace("{run}", &run_name(started_ns))),
+    let place = match (&unfinished, &arguments.out) {
+        (Some(unfinished), _) => unfinished.place.clone(),
+        (None, Some(out)) => out.clone(),
+        (None, None) => PathBuf::from(job.output.dir.replace("{run}", &run_name(started_ns))),
     };
     let _lock = job::lock(&job, &place)?;
-    let folder = Folder::create(&place).map_err(failed)?;
-    let spool = folder.path().join("spool");
-    if let Err(error) = fleet::run(&job, &spool, started_ns) {
+    let folder = match &unfinished {
+        Some(_) => Folder::resume(&place),
+        None => Folder::create(&place),
+    }
+    .map_err(failed)?;
+    let spool = folder.path().join(SPOOL);
+    let ran = match &unfinished {
+        Some(_) => fleet::resume(&job, &spool),
+        None => {
+            if arguments.resume {
+                warn!(
+                    "{}: there is no run to go on with, this is a new one",
+                    job.name
+                );
+            }
+            fleet::run(&job, &spool, started_ns)
+        }
+    };
+    if let Err(error) = ran {
         if !matches!(error, Error::Signal(_)) {
             folder.discard().map_err(failed)?;
         }

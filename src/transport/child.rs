@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use super::{AttemptError, Pipe, Process};
 
 /// Starts the command; it ends when what is returned is dropped.
-pub fn open(mut command: Command, what: &str) -> Result<Pipe, AttemptError> {
+pub async fn open(mut command: Command, what: &str, first: &[u8]) -> Result<Pipe, AttemptError> {
     let failed = |error: io::Error| {
         AttemptError::lasting(Phase::Connect, format!("cannot start {what}: {error}"))
     };
@@ -23,12 +23,16 @@ pub fn open(mut command: Command, what: &str) -> Result<Pipe, AttemptError> {
         .map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     match (stdin, stdout, stderr) {
-        (Some(stdin), Some(stdout), Some(stderr)) => Ok(Pipe {
-            stdin: Box::pin(stdin),
-            stdout: Box::pin(stdout),
-            stderr: Box::pin(stderr),
-            process: Box::new(Running(child)),
-        }),
+        (Some(mut stdin), Some(stdout), Some(stderr)) => {
+            // Less than a pipe holds, so that nobody has to read yet.
+            super::begin(&mut stdin, first).await;
+            Ok(Pipe {
+                stdin: Box::pin(stdin),
+                stdout: Box::pin(stdout),
+                stderr: Box::pin(stderr),
+                process: Box::new(Running(child)),
+            })
+        }
         _ => unreachable!("all three are piped"),
     }
 }

@@ -22,8 +22,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const STDERR_BYTES: usize = 2000;
 
 /// The runner's side of talking to a mapper.
-pub struct Conversation<'a> {
-    pipe: &'a mut Pipe,
+pub struct Conversation {
+    pub pipe: Pipe,
     silence: Duration,
     decoder: Decoder,
     buffer: Vec<u8>,
@@ -31,9 +31,9 @@ pub struct Conversation<'a> {
     pub received_bytes: u64,
 }
 
-impl<'a> Conversation<'a> {
+impl Conversation {
     /// `early` is what of the mapper's output is read already.
-    pub fn new(pipe: &'a mut Pipe, early: Vec<u8>, silence: Duration) -> Conversation<'a> {
+    pub fn new(pipe: Pipe, early: Vec<u8>, silence: Duration) -> Conversation {
         let mut decoder = Decoder::new();
         decoder.push(&early);
         Conversation {

@@ -15,7 +15,7 @@ pub fn deploys(command: &[String]) -> bool {
 }
 
 /// The argument vector: never a string that a shell of ours would read.
-pub fn open(arguments: &[String]) -> Result<Pipe, AttemptError> {
+pub async fn open(arguments: &[String], first: &[u8]) -> Result<Pipe, AttemptError> {
     let parts = arguments
         .iter()
         .map(|part| part.replace(BOOTSTRAP, deploy::bootstrap()));
@@ -28,5 +28,5 @@ pub fn open(arguments: &[String]) -> Result<Pipe, AttemptError> {
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    child::open(command, &format!("`{}`", program.escape_debug()))
+    child::open(command, &format!("`{}`", program.escape_debug()), first).await
 }

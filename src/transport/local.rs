@@ -5,7 +5,8 @@ use tokio::process::Command;
 
 use super::{AttemptError, Pipe, child};
 
-pub fn open() -> Result<Pipe, AttemptError> {
+/// It sees none of the runner's environment but what is meant for it, as on any other host.
+pub async fn open(first: &[u8]) -> Result<Pipe, AttemptError> {
     let executable = std::env::current_exe().map_err(|error| {
         AttemptError::lasting(
             Phase::Connect,
@@ -13,6 +14,10 @@ pub fn open() -> Result<Pipe, AttemptError> {
         )
     })?;
     let mut command = Command::new(executable);
-    command.arg("map");
-    child::open(command, "a local node")
+    let own = std::env::vars_os().filter(|(name, _)| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"LOGSTITCH_") && !name.starts_with(b"LOGSTITCH_SSH_")
+    });
+    command.arg("map").env_clear().envs(own);
+    child::open(command, "a local node", first).await
 }

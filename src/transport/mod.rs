@@ -7,12 +7,13 @@ mod local;
 mod ssh;
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use jobspec::job::{HostSpec, TransportSpec};
+use log::debug;
 use reducer::report::{HostState, Phase};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::deploy;
 
@@ -60,20 +61,54 @@ impl AttemptError {
     }
 }
 
-/// Starts what leads to a mapper on the host. `folder` is the job's.
-pub async fn open(host: &HostSpec, folder: &Path) -> Result<Pipe, AttemptError> {
-    match &host.transport {
-        TransportSpec::Local => local::open(),
-        TransportSpec::Ssh(spec) => ssh::open(spec, folder, deploy::bootstrap()).await,
-        TransportSpec::Exec { command } => exec::open(command),
+/// A pipe that is being made.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Pipe, AttemptError>> + Send + 'a>>;
+
+/// Ways to hosts.
+pub trait Ways: Send + Sync {
+    /// Starts what leads to a mapper on the host. `first` goes to its stdin with the same breath: a round trip less.
+    fn open<'a>(&'a self, host: &'a HostSpec, first: &'a [u8]) -> Opening<'a>;
+
+    /// Whether a script stands at the far end that is to become the mapper.
+    fn deploys(&self, transport: &TransportSpec) -> bool;
+}
+
+/// Those that really lead somewhere.
+pub struct Transports {
+    /// The job's folder.
+    pub folder: PathBuf,
+}
+
+impl Ways for Transports {
+    fn open<'a>(&'a self, host: &'a HostSpec, first: &'a [u8]) -> Opening<'a> {
+        Box::pin(async move {
+            match &host.transport {
+                TransportSpec::Local => local::open(first).await,
+                TransportSpec::Ssh(spec) => {
+                    ssh::open(spec, &self.folder, deploy::bootstrap(), first).await
+                }
+                TransportSpec::Exec { command } => exec::open(command, first).await,
+            }
+        })
+    }
+
+    fn deploys(&self, transport: &TransportSpec) -> bool {
+        match transport {
+            TransportSpec::Local => false,
+            TransportSpec::Ssh(_) => true,
+            TransportSpec::Exec { command } => exec::deploys(command),
+        }
     }
 }
 
-/// Whether a script stands at the far end that is to become the mapper.
-pub fn deploys(transport: &TransportSpec) -> bool {
-    match transport {
-        TransportSpec::Local => false,
-        TransportSpec::Ssh(_) => true,
-        TransportSpec::Exec { command } => exec::deploys(command),
+/// Says the first words. What the far end says before it ends is worth more than that it did not take them.
+async fn begin(stdin: &mut (impl AsyncWrite + Unpin), first: &[u8]) {
+    if let Err(error) = async {
+        stdin.write_all(first).await?;
+        stdin.flush().await
+    }
+    .await
+    {
+        debug!("the first words were not taken: {error}");
     }
 }

@@ -1,6 +1,8 @@
 //! Which format a stream has: the job's word for it, or a look at its first lines.
 
+use bstr::BString;
 use jobspec::plan::{FormatChoice, FormatName, FormatPlan, LogPlan};
+use serde::{Deserialize, Serialize};
 
 use super::auto::Auto;
 use super::csv::{self, Csv};
@@ -27,6 +29,19 @@ const LONG: usize = 32 << 10;
 pub struct Chosen {
     pub format: Box<dyn Format>,
     pub why: String,
+    pub recipe: Recipe,
+}
+
+/// All that a format is made of beside the plan: who reads the stream again makes the same one, whatever became of the
+/// lines that it was told by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    wrapper: Option<Wrapper>,
+    base: FormatChoice,
+    /// Found by a look at lines that may be of any format.
+    is_auto: bool,
+    /// The line that names the columns of a csv.
+    header: BString,
 }
 
 /// The format of a stream. `head` is its first text: decoded, without a BOM, cut at a line end, up to 64 KiB.
@@ -39,39 +54,65 @@ pub fn choose(
     let wrapper = wrapper_of(&lines_of(head));
     let unwrapped = wrapper.map(|wrapper| unwrap_all(wrapper, head));
     let inside = unwrapped.as_deref().unwrap_or(head);
-    let mut chosen = match choice {
-        FormatChoice::Auto => look(inside),
-        FormatChoice::Named(name) => Chosen {
-            format: built_in(name, inside),
-            why: "the job says so".to_owned(),
-        },
-        FormatChoice::Custom(index) => match plan_formats.get(usize::from(index)) {
-            Some(plan) => Chosen {
-                format: custom(plan, inside),
-                why: "the job says so".to_owned(),
-            },
-            None => look(inside),
-        },
+    let (base, is_auto, why) = match choice {
+        FormatChoice::Named(_) => (choice, false, "the job says so".to_owned()),
+        FormatChoice::Custom(index) if usize::from(index) < plan_formats.len() => {
+            (choice, false, "the job says so".to_owned())
+        }
+        FormatChoice::Auto | FormatChoice::Custom(_) => look(inside),
     };
-    if log.nested_json {
-        chosen.format = Box::new(Nested::new(chosen.format));
-    }
     // Docker's own lines are JSON: where the job says json, that may be what it means.
     let is_meant = choice != FormatChoice::Named(FormatName::Json)
         || wrapper == Some(Wrapper::Cri)
         || share(&lines_of(inside), is_object) >= 0.5;
-    match wrapper {
-        Some(wrapper) if is_meant => Chosen {
-            format: Box::new(Wrapped {
-                wrapper,
-                inner: chosen.format,
-            }),
-            why: match wrapper {
-                Wrapper::Docker => format!("inside docker's json-file, {}", chosen.why),
-                Wrapper::Cri => format!("inside CRI's lines, {}", chosen.why),
-            },
+    let wrapper = wrapper.filter(|_| is_meant);
+    let has_header = match base {
+        FormatChoice::Named(name) => name == FormatName::Csv,
+        FormatChoice::Custom(index) => {
+            plan_formats[usize::from(index)].base == Some(FormatName::Csv)
+        }
+        FormatChoice::Auto => false,
+    };
+    let header = has_header.then(|| csv::first_line(inside));
+    let recipe = Recipe {
+        wrapper,
+        base,
+        is_auto,
+        header: header.unwrap_or_default().into(),
+    };
+    Chosen {
+        format: make(&recipe, log, plan_formats),
+        why: match wrapper {
+            None => why,
+            Some(Wrapper::Docker) => format!("inside docker's json-file, {why}"),
+            Some(Wrapper::Cri) => format!("inside CRI's lines, {why}"),
         },
-        _ => chosen,
+        recipe,
+    }
+}
+
+/// The format of a stream that was looked at before.
+pub fn make(recipe: &Recipe, log: &LogPlan, plan_formats: &[FormatPlan]) -> Box<dyn Format> {
+    let header = &recipe.header[..];
+    let plan = match recipe.base {
+        FormatChoice::Custom(index) => plan_formats.get(usize::from(index)),
+        _ => None,
+    };
+    let mut format = match (recipe.base, plan) {
+        (_, Some(plan)) => custom(plan, header),
+        (FormatChoice::Named(name), _) if recipe.is_auto => auto(name, header),
+        (FormatChoice::Named(name), _) => built_in(name, header),
+        (FormatChoice::Custom(_) | FormatChoice::Auto, None) => built_in(FormatName::Raw, header),
+    };
+    if log.nested_json {
+        format = Box::new(Nested::new(format));
+    }
+    match recipe.wrapper {
+        Some(wrapper) => Box::new(Wrapped {
+            wrapper,
+            inner: format,
+        }),
+        None => format,
     }
 }
 
@@ -148,8 +189,10 @@ fn careful(name: FormatName, head: &[u8]) -> Box<dyn Format> {
     }
 }
 
-fn look(head: &[u8]) -> Chosen {
+/// What lines seem to be of, whether each may be of another format all the same, and why.
+fn look(head: &[u8]) -> (FormatChoice, bool, String) {
     let lines = lines_of(head);
+    let found = |name, why| (FormatChoice::Named(name), true, why);
     let of =
         |fitting: usize, what: &str| format!("{fitting} of the first {} lines {what}", lines.len());
     let plain = built_in(FormatName::Plain, head);
@@ -179,52 +222,42 @@ fn look(head: &[u8]) -> Chosen {
             .filter(|(fits, starts)| **fits || **starts);
         let is_mixed = by_line * 5 >= lines.len() && known.count() * 5 >= lines.len() * 4;
         if fitting * 2 >= lines.len() && fitting >= starting || is_mixed {
-            return auto(name, head, of(fitting, &format!("are {}", name.name())));
+            return found(name, of(fitting, &format!("are {}", name.name())));
         }
     }
     // A first line longer than the head is cut.
     if lines.len() == 1 && head.len() >= LONG && lines[0].starts_with(b"{") {
-        return auto(
+        return found(
             FormatName::Json,
-            head,
             "the first line is long and begins as json".to_owned(),
         );
     }
     if let Some((fitting, records)) = csv::look(&lines) {
         let why = format!("{fitting} of the first {records} records have the header's columns");
-        return auto(FormatName::Csv, head, why);
+        return found(FormatName::Csv, why);
     }
     if starting > 0 && (starting * 20 >= lines.len() || plain.starts(lines[0])) {
-        return auto(
-            FormatName::Plain,
-            head,
-            of(starting, "begin with a timestamp"),
-        );
+        return found(FormatName::Plain, of(starting, "begin with a timestamp"));
     }
-    Chosen {
-        format: built_in(FormatName::Raw, head),
-        why: match lines.is_empty() {
-            true => "there are no lines to tell it by".to_owned(),
-            false => of(0, "fit a known format"),
-        },
-    }
+    let why = match lines.is_empty() {
+        true => "there are no lines to tell it by".to_owned(),
+        false => of(0, "fit a known format"),
+    };
+    (FormatChoice::Named(FormatName::Raw), false, why)
 }
 
-fn auto(name: FormatName, head: &[u8], why: String) -> Chosen {
+fn auto(name: FormatName, head: &[u8]) -> Box<dyn Format> {
     // A broken record that begins with a time would pass as plain.
     let others = BY_LINE
         .into_iter()
         .chain((name != FormatName::Csv).then_some(FormatName::Plain));
-    Chosen {
-        format: Box::new(Auto {
-            chosen: careful(name, head),
-            others: others
-                .filter(|other| *other != name)
-                .map(|other| (other, careful(other, head)))
-                .collect(),
-        }),
-        why,
-    }
+    Box::new(Auto {
+        chosen: careful(name, head),
+        others: others
+            .filter(|other| *other != name)
+            .map(|other| (other, careful(other, head)))
+            .collect(),
+    })
 }
 
 fn lines_of(head: &[u8]) -> Vec<&[u8]> {

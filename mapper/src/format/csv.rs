@@ -248,7 +248,7 @@ pub(super) fn look(lines: &[&[u8]]) -> Option<(usize, usize)> {
 }
 
 /// The first line that is not blank.
-fn first_line(head: &[u8]) -> &[u8] {
+pub(super) fn first_line(head: &[u8]) -> &[u8] {
     let mut lines = head.split(|byte| *byte == b'\n');
     let line = lines
         .find(|line| !line.trim_ascii().is_empty())

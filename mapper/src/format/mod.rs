@@ -74,7 +74,7 @@ use crate::entry::Field;
 use crate::time::TimeReader;
 #[cfg(test)]
 pub(crate) use choose::built_in as built_in_of;
-pub use choose::{Chosen, choose};
+pub use choose::{Chosen, Recipe, choose, make};
 
 /// One way to read the lines of a log. Chosen once per stream; then a plain loop.
 pub trait Format: Send + Sync {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use jobspec::value::Time;
+use serde::{Deserialize, Serialize};
 
 use super::json::{for_each_member, unescape};
 use super::plain::any_times;
@@ -11,7 +12,7 @@ use super::{Format, Parsed, Stamp, Unwrapped, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::TimeReader;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wrapper {
     /// `{"log":"text\n","stream":"stdout","time":"2026-01-19T14:00:00.123456789Z"}`
     Docker,

@@ -7,6 +7,9 @@ use crate::Error;
 /// What every finished folder holds, and by which one that may be replaced is known.
 const SIGN: &str = "summary.json";
 
+/// Where a run's spool lies in it.
+pub const SPOOL: &str = "spool";
+
 /// A folder in the making.
 #[derive(Debug)]
 pub struct Folder {
@@ -15,6 +18,40 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Where a folder is while it is in the making.
+    pub fn temporary(place: &Path) -> Result<PathBuf, Error> {
+        let name = place.file_name().ok_or_else(|| {
+            Error::Other(format!(
+                "{}: outputs need a folder with a name of its own",
+                place.display()
+            ))
+        })?;
+        let mut partial = std::ffi::OsString::from(".");
+        partial.push(name);
+        partial.push(".partial");
+        Ok(parent(place).join(partial))
+    }
+
+    /// Goes on with the folder of a run that was stopped; of what it holds only the spool stays.
+    pub fn resume(place: &Path) -> Result<Folder, Error> {
+        let temporary = Folder::temporary(place)?;
+        for entry in std::fs::read_dir(&temporary).map_err(Error::io(&temporary))? {
+            let entry = entry.map_err(Error::io(&temporary))?;
+            let path = entry.path();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = match is_folder {
+                true if entry.file_name() == SPOOL => Ok(()),
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            removed.map_err(Error::io(&path))?;
+        }
+        Ok(Folder {
+            place: place.to_owned(),
+            temporary,
+        })
+    }
+
     /// Begins the folder that will be `place`. A folder that is there already is replaced at the end, if it is empty or
     /// holds the outputs of a run: never anything else.
     pub fn create(place: &Path) -> Result<Folder, Error> {
@@ -30,18 +67,9 @@ impl Folder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io(place)(error)),
         }
-        let name = place.file_name().ok_or_else(|| {
-            Error::Other(format!(
-                "{}: outputs need a folder with a name of its own",
-                place.display()
-            ))
-        })?;
+        let temporary = Folder::temporary(place)?;
         let parent = parent(place);
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let mut partial = std::ffi::OsString::from(".");
-        partial.push(name);
-        partial.push(".partial");
-        let temporary = parent.join(partial);
         if temporary.exists() {
             // What a run that was killed has left.
             std::fs::remove_dir_all(&temporary).map_err(Error::io(&temporary))?;

@@ -5,5 +5,5 @@ mod folder;
 mod jsonl;
 pub mod summary;
 
-pub use folder::Folder;
+pub use folder::{Folder, SPOOL};
 pub use jsonl::Jsonl;

@@ -305,6 +305,7 @@ fn summarize(spool: &Spool, came: &HostCompleteness, index: u32) -> Result<HostS
         "wall_ms": report.wall_ms,
         "cpu_ms": report.usage.cpu_ms,
         "peak_memory_bytes": report.usage.peak_memory_bytes,
+        "notes": report.usage.notes,
         "findings": manifest.findings.iter().map(|(_, finding)| finding_json(finding)).collect::<Vec<_>>(),
         "files": files,
     });

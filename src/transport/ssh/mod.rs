@@ -29,8 +29,14 @@ const PIPE_BYTES: usize = 256 << 10;
 
 const STARTING: Duration = Duration::from_secs(30);
 
-/// Starts the command on the host. `folder` is where a relative `identity` starts.
-pub async fn open(spec: &SshSpec, folder: &Path, command: &str) -> Result<Pipe, AttemptError> {
+/// Starts the command on the host, and gives it its first words without waiting for an answer. `folder` is where a
+/// relative `identity` starts.
+pub async fn open(
+    spec: &SshSpec,
+    folder: &Path,
+    command: &str,
+    first: &[u8],
+) -> Result<Pipe, AttemptError> {
     let hops = config::chain(spec, folder).await;
     let hops = hops.map_err(|error| AttemptError::lasting(Phase::Connect, error))?;
     let connection = connect::connect(&hops).await?;
@@ -43,6 +49,13 @@ pub async fn open(spec: &SshSpec, folder: &Path, command: &str) -> Result<Pipe, 
         )
     })?;
     let (mut messages, write_half) = channel.split();
+    let mut stdin = write_half.make_writer();
+    if timeout(STARTING, super::begin(&mut stdin, first))
+        .await
+        .is_err()
+    {
+        return Err(not_started());
+    }
     // The answer may come after the first bytes; what it refuses, it has not started.
     let mut early = Vec::new();
     loop {
@@ -67,12 +80,7 @@ pub async fn open(spec: &SshSpec, folder: &Path, command: &str) -> Result<Pipe, 
                     "connection lost before the command had started",
                 ));
             }
-            Err(_) => {
-                return Err(AttemptError::passing(
-                    Phase::Timeout,
-                    "the command did not start in time",
-                ));
-            }
+            Err(_) => return Err(not_started()),
         }
     }
     let (mut stdout, stdout_reader) = tokio::io::duplex(PIPE_BYTES);
@@ -109,7 +117,7 @@ pub async fn open(spec: &SshSpec, folder: &Path, command: &str) -> Result<Pipe, 
         let _ = ended.send(end);
     });
     Ok(Pipe {
-        stdin: Box::pin(write_half.make_writer()),
+        stdin: Box::pin(stdin),
         stdout: Box::pin(stdout_reader),
         stderr: Box::pin(stderr_reader),
         process: Box::new(Remote {
@@ -119,6 +127,10 @@ pub async fn open(spec: &SshSpec, folder: &Path, command: &str) -> Result<Pipe, 
             _connection: connection,
         }),
     })
+}
+
+fn not_started() -> AttemptError {
+    AttemptError::passing(Phase::Timeout, "the command did not start in time")
 }
 
 /// The far end of a channel. Dropping it closes the connection, and with that the mapper's stdin.

@@ -275,6 +275,17 @@ impl Operator for Context {
     }
 
     fn places(&self, partial: &ContextPartial, visit: &mut dyn FnMut(&Place)) {
+        // A piece joins others of its stream even where nothing of it is kept.
+        for &(host, log, stream) in partial.streams.keys() {
+            visit(&Place {
+                time_ns: Place::UNTIMED,
+                host,
+                log,
+                stream,
+                file: 0,
+                offset: 0,
+            });
+        }
         let pieces = partial.streams.values().flatten();
         let windows = partial.windows.iter().flatten();
         pieces
