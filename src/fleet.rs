@@ -263,3 +263,6 @@ async fn stop_signal() -> i32 {
         _ = terminate.recv() => 15,
     }
 }
+
+#[cfg(test)]
+mod simulation;

@@ -10,7 +10,7 @@ use log::{info, warn};
 use mapper::message::{Clock, FromMapper, Manifest, Part, Start, ToMapper, Usage};
 use reducer::ledger::Ledger;
 use reducer::report::{HostReport, HostState, Phase};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Permit, Sender};
 use tokio::time::timeout;
 
 use crate::clock::Offset;
@@ -55,6 +55,13 @@ impl Host {
                 "not done within host_timeout, {} s",
                 limit.as_secs()
             ));
+        }
+        if self.is_all_in() {
+            // Nothing is lost but what it would have said of itself.
+            progress.report.state = HostState::Ok;
+            if let Some(error) = progress.report.error.take() {
+                info!("{}: all is in, then: {error}", self.spec.name);
+            }
         }
         self.tell_clock(&mut progress);
         let mut report = progress.report;
@@ -110,6 +117,11 @@ impl Host {
         }
     }
 
+    fn is_all_in(&self) -> bool {
+        let ledger = self.ledger.lock().expect("no holder of the ledger panics");
+        ledger.missing(self.index) == Some(0)
+    }
+
     async fn attempts(&self, progress: &mut Progress) {
         loop {
             progress.report.attempts += 1;
@@ -121,7 +133,7 @@ impl Host {
             progress.report.state = error.state;
             progress.report.error = Some(error.message.clone());
             let attempt = progress.report.attempts;
-            if !error.passing || attempt > self.settings.retries {
+            if !error.passing || attempt > self.settings.retries || self.is_all_in() {
                 return;
             }
             let pause = backoff(attempt, self.index);
@@ -201,6 +213,7 @@ impl Host {
                 .clock
                 .map(|offset| (offset.ahead_ns, offset.error_ns)),
         };
+        let place = self.place().await?;
         {
             let mut ledger = self.ledger.lock().expect("no holder of the ledger panics");
             ledger
@@ -208,7 +221,8 @@ impl Host {
                 .map_err(refused)?;
         }
         progress.ahead_ns = Some(ahead_ns);
-        self.send(Event::Manifest(self.index, manifest)).await
+        place.send(Event::Manifest(self.index, manifest));
+        Ok(())
     }
 
     async fn part(&self, part: Part) -> Result<(), AttemptError> {
@@ -230,15 +244,15 @@ impl Host {
             judge()
         };
         judged.map_err(refused)?;
+        let place = self.place().await?;
         let fresh = {
             let mut ledger = self.ledger.lock().expect("no holder of the ledger panics");
             ledger.commit(self.index, part.range).map_err(refused)?
         };
         if fresh {
-            self.send(Event::Part(self.index, part)).await
-        } else {
-            Ok(())
+            place.send(Event::Part(self.index, part));
         }
+        Ok(())
     }
 
     fn done(&self, mut usage: Usage, progress: &mut Progress) -> Result<(), AttemptError> {
@@ -264,9 +278,11 @@ impl Host {
         }
     }
 
-    async fn send(&self, event: Event) -> Result<(), AttemptError> {
-        let sent = self.events.send(event).await;
-        sent.map_err(|_| AttemptError::lasting(Phase::Limit, "the run has ended"))
+    /// Waits until the spool will take something: what is committed then goes there without another wait, so that
+    /// whoever is stopped in between has either done both or neither.
+    async fn place(&self) -> Result<Permit<'_, Event>, AttemptError> {
+        let place = self.events.reserve().await;
+        place.map_err(|_| AttemptError::lasting(Phase::Limit, "the run has ended"))
     }
 
     fn start(&self, progress: &Progress) -> Start {

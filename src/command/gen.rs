@@ -5,7 +5,7 @@
 mod calendar;
 pub mod corpus;
 pub mod incident;
-mod random;
+pub mod random;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
