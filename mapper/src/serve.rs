@@ -32,7 +32,7 @@ use crate::survey;
 use crate::tally::StreamTally;
 
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
-const RUN_BYTES: u64 = 512 << 20;
+pub const RUN_BYTES: u64 = 512 << 20;
 
 /// Neighbours merge up to so many bytes of partials: what bounds this process's memory.
 const HELD_BYTES: u64 = 8 << 20;
@@ -247,7 +247,15 @@ fn run(
     };
     let work = work(manifest, &start.committed);
     let hand_on = |part: Part| say(&FromMapper::Part(part)).is_ok();
-    scan_parts(start, manifest, work, run_bytes, scanned_bytes, read_rate, &hand_on)
+    scan_parts(
+        start,
+        manifest,
+        work,
+        run_bytes,
+        scanned_bytes,
+        read_rate,
+        &hand_on,
+    )
 }
 
 fn look(start: &Start, runner: &Runner) -> Result<(), Error> {

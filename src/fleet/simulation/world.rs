@@ -135,7 +135,16 @@ impl WorldHost {
                     true
                 };
                 let (work, bytes) = (work.collect(), AtomicU64::new(0));
-                mapper::serve::scan_parts(start, &manifest, work, &bytes, None, &hand_on).unwrap();
+                mapper::serve::scan_parts(
+                    start,
+                    &manifest,
+                    work,
+                    mapper::serve::RUN_BYTES,
+                    &bytes,
+                    None,
+                    &hand_on,
+                )
+                .unwrap();
                 let [part] = &scanned.into_inner().unwrap()[..] else {
                     panic!("neighbours are one part");
                 };
