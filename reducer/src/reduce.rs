@@ -58,10 +58,10 @@ pub struct OperatorReport {
     pub notes: Vec<String>,
 }
 
-/// Takes the rows of one operator after the other.
+/// Takes the rows of one operator after the other. A row is lent, so that several can take it.
 pub trait RowSink {
     fn begin(&mut self, operator: &str, columns: &[OutputColumn]) -> Result<(), Error>;
-    fn row(&mut self, row: Vec<OwnedValue>) -> Result<(), Error>;
+    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error>;
     fn end(&mut self) -> Result<(), Error>;
 }
 

@@ -59,7 +59,7 @@ impl<'a> Finished<'a> {
         let (sink, mut rows) = (self.sink, self.rows);
         self.sorter.end(&mut |row| {
             rows += 1;
-            sink.row(row)
+            sink.row(&row)
         })?;
         Ok(rows)
     }
@@ -69,7 +69,7 @@ impl Rows for Finished<'_> {
     fn push(&mut self, row: Vec<OwnedValue>) {
         if !self.is_full() {
             self.rows += 1;
-            self.error = self.sink.row(row).err();
+            self.error = self.sink.row(&row).err();
         }
     }
 

@@ -61,12 +61,12 @@ impl RowSink for Jsonl {
         Ok(())
     }
 
-    fn row(&mut self, row: Vec<OwnedValue>) -> Result<(), Error> {
+    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
         let table = self
             .open
             .as_mut()
             .expect("a row comes between begin and end");
-        write_row(&table.keys, &row, &mut self.line);
+        write_row(&table.keys, row, &mut self.line);
         table
             .file
             .write_all(&self.line)

@@ -14,8 +14,8 @@ impl RowSink for Collected {
         Ok(())
     }
 
-    fn row(&mut self, row: Vec<OwnedValue>) -> Result<(), Error> {
-        self.0.push(row);
+    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
+        self.0.push(row.to_vec());
         Ok(())
     }
 
