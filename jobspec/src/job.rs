@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use crate::condition::{Cell, Fold, ResultExpr, row_key};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceText};
-use crate::expr::{Arithmetic, Comparison};
 use crate::plan::Plan;
-use crate::value::OwnedValue;
 
 /// A whole job, compiled and checked.
 #[derive(Clone, Debug)]
@@ -155,7 +154,10 @@ pub struct Require {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckSpec {
     pub name: String,
+    /// As the job writes it.
+    pub text: String,
     pub that: ResultExpr,
+    /// The file, `{job}` replaced; relative to the job's folder.
     pub baseline: Option<String>,
 }
 
@@ -163,60 +165,12 @@ pub struct CheckSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertSpec {
     pub name: String,
+    /// As the job writes it.
+    pub text: String,
     pub when: ResultExpr,
     /// Name of a `[notify.NAME]`.
     pub send: String,
     pub repeat_ns: Option<i64>,
-}
-
-/// An expression over the finished rows of operators.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ResultExpr {
-    Literal(OwnedValue),
-    /// `rows(errors)`; the operator by index into the plan's.
-    Rows(u16),
-    /// `max(latency.p95)`
-    Fold {
-        fold: Fold,
-        cell: Cell,
-    },
-    /// `latency.p95[service = 'pay']`: the one row that the filter leaves.
-    Cell(Cell),
-    Completeness,
-    Baseline,
-    Not(Box<ResultExpr>),
-    And(Vec<ResultExpr>),
-    Or(Vec<ResultExpr>),
-    Compare {
-        operator: Comparison,
-        left: Box<ResultExpr>,
-        right: Box<ResultExpr>,
-    },
-    Arithmetic {
-        operator: Arithmetic,
-        left: Box<ResultExpr>,
-        right: Box<ResultExpr>,
-    },
-    Negate(Box<ResultExpr>),
-    IsNull(Box<ResultExpr>),
-}
-
-/// A column of an operator's rows, and which rows of them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
-    pub operator: u16,
-    pub column: String,
-    /// Columns and the values they must have.
-    pub filter: Vec<(String, OwnedValue)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
-    Max,
-    Min,
-    Sum,
-    Avg,
-    Count,
 }
 
 /// One `[notify.NAME]`. Secrets are named, not held: the runner fetches them when it sends.

@@ -55,6 +55,7 @@ mod schema;
 #[cfg(feature = "language")]
 mod table;
 
+mod condition;
 pub mod diagnostic;
 pub mod expr;
 pub mod job;
@@ -68,7 +69,7 @@ pub mod value;
 mod when;
 
 #[cfg(feature = "language")]
-pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile};
+pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile, read_check};
 #[cfg(feature = "language")]
 pub use names::Target;
 #[cfg(feature = "language")]

@@ -25,6 +25,7 @@ use crate::plan::{Plan, TimeRange};
 use crate::table::{self, Text, shortened};
 use crate::value::{OwnedValue, Value};
 use crate::when;
+pub use results::read_check;
 use view::View;
 
 /// A job file is written by a person; beyond this it is something else.
@@ -157,7 +158,7 @@ impl<'a> Compiler<'a> {
         let output = self.output(view, &name);
         let (run, limits) = (self.run(view, &name), self.limits(view));
         let notify = self.notify(view);
-        let (checks, alerts) = self.results(view, &operators, &notify);
+        let (checks, alerts) = self.results(view, &operators, &notify, &name);
         let not_yet = not_yet::not_yet(&root);
         if !self.mistakes.is_empty() {
             return Err(self.diagnostics());

@@ -6,8 +6,8 @@ use super::Compiler;
 use super::operators::Declared;
 use super::view::View;
 use crate::expr::parse::{self, ResultOperator};
-use crate::job::{AlertSpec, CheckSpec, NotifySpec, ResultExpr};
-use crate::plan::{Named, OperatorKind, OperatorPlan};
+use crate::job::{AlertSpec, CheckSpec, NotifySpec, ResultExpr, row_key};
+use crate::plan::{Named, OperatorKind, OperatorPlan, Plan};
 use crate::table::{Text, shortened};
 use crate::value::Value;
 
@@ -132,16 +132,18 @@ impl Compiler<'_> {
         view: View<'_>,
         operators: &[Declared],
         notify: &Notify,
+        job: &str,
     ) -> (Vec<CheckSpec>, Vec<AlertSpec>) {
+        let plan_of = |index: u16| operators.get(usize::from(index))?.plan.as_ref();
         let known: Vec<ResultOperator> = operators
             .iter()
-            .map(|operator| ResultOperator {
-                name: operator.name.clone(),
-                columns: operator
-                    .plan
-                    .as_ref()
-                    .map(|plan| columns(plan, operators))
-                    .unwrap_or_default(),
+            .map(|operator| match &operator.plan {
+                Some(plan) => known(plan, &plan_of),
+                None => ResultOperator {
+                    name: operator.name.clone(),
+                    columns: Vec::new(),
+                    has_key: false,
+                },
             })
             .collect();
         let broken: Vec<&str> = operators
@@ -159,11 +161,12 @@ impl Compiler<'_> {
             }
             let name = self.name_of(view, "that", &mut names);
             let that = self.condition(view, "that", &known, &broken, baseline.is_some());
-            if let (Some(name), Some(that)) = (name, that) {
+            if let (Some(name), Some((text, that))) = (name, that) {
                 checks.push(CheckSpec {
                     name,
+                    text,
                     that,
-                    baseline: baseline.map(|text| text.value),
+                    baseline: baseline.map(|text| text.value.replace("{job}", job)),
                 });
             }
         }
@@ -189,9 +192,10 @@ impl Compiler<'_> {
             let repeat_ns = self.positive(view, "repeat");
             let name = self.name_of(view, "when", &mut names);
             let when = self.condition(view, "when", &known, &broken, false);
-            if let (Some(name), Some(when), Some(send)) = (name, when, send) {
+            if let (Some(name), Some((text, when)), Some(send)) = (name, when, send) {
                 alerts.push(AlertSpec {
                     name,
+                    text,
                     when,
                     send: send.value,
                     repeat_ns,
@@ -225,14 +229,14 @@ impl Compiler<'_> {
         known: &[ResultOperator],
         broken: &[&str],
         baseline: bool,
-    ) -> Option<ResultExpr> {
+    ) -> Option<(String, ResultExpr)> {
         let text = view.written(key)?;
         // What an operator with mistakes would have given is not known.
         if broken.iter().any(|name| text.value.contains(name)) {
             return None;
         }
         match parse::result(&text.value, known, baseline) {
-            Ok(expr) if is_condition(&expr) => Some(expr),
+            Ok(expr) if is_condition(&expr) => Some((text.value, expr)),
             Ok(_) => {
                 self.mistake_with(
                     &text.place,
@@ -262,7 +266,7 @@ fn is_condition(expr: &ResultExpr) -> bool {
         ResultExpr::Rows(_)
         | ResultExpr::Fold { .. }
         | ResultExpr::Completeness
-        | ResultExpr::Baseline
+        | ResultExpr::Baseline(_)
         | ResultExpr::Arithmetic { .. }
         | ResultExpr::Negate(_) => false,
     }
@@ -282,8 +286,49 @@ fn is_secret(text: &str) -> bool {
     }
 }
 
+/// A check of a finished plan, from its text: what a spool keeps of it.
+pub fn read_check(
+    plan: &Plan,
+    name: &str,
+    text: &str,
+    baseline: Option<&str>,
+) -> Result<CheckSpec, String> {
+    let plan_of = |index: u16| plan.operators.get(usize::from(index));
+    let operators = plan.operators.iter();
+    let operators: Vec<_> = operators
+        .map(|operator| known(operator, &plan_of))
+        .collect();
+    match parse::result(text, &operators, baseline.is_some()) {
+        Ok(that) => Ok(CheckSpec {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            that,
+            baseline: baseline.map(str::to_owned),
+        }),
+        Err(mistakes) => {
+            let messages = mistakes.into_iter().map(|mistake| mistake.message);
+            Err(messages.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+/// An operator as conditions name it.
+fn known<'p>(
+    operator: &OperatorPlan,
+    plan_of: &dyn Fn(u16) -> Option<&'p OperatorPlan>,
+) -> ResultOperator {
+    ResultOperator {
+        name: operator.name.clone(),
+        columns: columns(operator, plan_of),
+        has_key: row_key(operator).is_some(),
+    }
+}
+
 /// The columns of an operator's rows that hold one value each.
-fn columns(operator: &OperatorPlan, operators: &[Declared]) -> Vec<String> {
+fn columns<'p>(
+    operator: &OperatorPlan,
+    plan_of: &dyn Fn(u16) -> Option<&'p OperatorPlan>,
+) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     let mut add = |names: &[&str]| columns.extend(names.iter().map(|name| (*name).to_owned()));
     match &operator.kind {
@@ -315,9 +360,7 @@ fn columns(operator: &OperatorPlan, operators: &[Declared]) -> Vec<String> {
             if let Some(OperatorPlan {
                 kind: OperatorKind::Aggregate(of),
                 ..
-            }) = operators
-                .get(usize::from(plan.of))
-                .and_then(|operator| operator.plan.as_ref())
+            }) = plan_of(plan.of)
             {
                 add(&names(&of.group));
             }

@@ -388,7 +388,7 @@ command = ["tee", "alert.json"]
         ["service", "host", "n"]
     );
     assert_eq!(job.plan.operators[4].logs, [0, 1, 2]);
-    assert_eq!(job.checks[0].baseline.as_deref(), Some("last/{job}"));
+    assert_eq!(job.checks[0].baseline.as_deref(), Some("last/job"));
     assert_eq!(job.alerts[0].repeat_ns, Some(3_600_000_000_000));
     assert_eq!(job.notify.len(), 4);
     assert_eq!(job.output.metrics.as_deref(), Some("metrics/job.prom"));

@@ -66,13 +66,7 @@ impl Display for Shown<'_> {
                 left,
                 right,
             } => {
-                write!(
-                    out,
-                    "{} {} {}",
-                    show(left),
-                    comparison(*operator),
-                    show(right)
-                )
+                write!(out, "{} {} {}", show(left), operator.symbol(), show(right))
             }
             Expr::Between { value, low, high } => {
                 write!(
@@ -122,7 +116,7 @@ impl Display for Shown<'_> {
                     out,
                     "({} {} {})",
                     show(left),
-                    arithmetic(*operator),
+                    operator.symbol(),
                     show(right)
                 )
             }
@@ -208,24 +202,28 @@ fn write_list<T: Display>(items: impl Iterator<Item = T>, out: &mut Formatter<'_
     Ok(())
 }
 
-fn comparison(operator: Comparison) -> &'static str {
-    match operator {
-        Comparison::Equal => "=",
-        Comparison::NotEqual => "<>",
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
+impl Comparison {
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "<>",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
     }
 }
 
-fn arithmetic(operator: Arithmetic) -> &'static str {
-    match operator {
-        Arithmetic::Add => "+",
-        Arithmetic::Subtract => "-",
-        Arithmetic::Multiply => "*",
-        Arithmetic::Divide => "/",
-        Arithmetic::Remainder => "%",
+impl Arithmetic {
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Subtract => "-",
+            Arithmetic::Multiply => "*",
+            Arithmetic::Divide => "/",
+            Arithmetic::Remainder => "%",
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::value::{Level, OwnedValue};
+use crate::value::{Level, OwnedValue, Value};
 
 /// Index into the plan's `fields`.
 pub type FieldId = u16;
@@ -150,6 +150,20 @@ pub enum Arithmetic {
     Multiply,
     Divide,
     Remainder,
+}
+
+/// Whether two values stand so to each other, by the rules of predicates; None where one is NULL, or of a type that has no
+/// meaning beside the other.
+pub fn compare(operator: Comparison, left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
+    match relate::relate(left, right) {
+        relate::Related::Is(order) => Some(operator.holds(order)),
+        relate::Related::Null | relate::Related::Misfit => None,
+    }
+}
+
+/// NULL where one of them is no number, or there is no such number.
+pub fn calculate(operator: Arithmetic, left: &Value<'_>, right: &Value<'_>) -> OwnedValue {
+    arithmetic::apply(operator, left, right).unwrap_or(Value::Null)
 }
 
 /// What is known of an expression's value before it is evaluated.

@@ -358,7 +358,7 @@ pub static CHECK: TableShape = table(&[
     key(
         "baseline",
         PATH,
-        "an earlier output folder, for `baseline` in the condition",
+        "the file of an earlier run's figures, for `baseline` in the condition; `run --update-baseline` writes it",
     ),
 ]);
 

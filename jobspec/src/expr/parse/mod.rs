@@ -199,6 +199,8 @@ pub fn query(sql: &str, logs: &[String], scope: &mut Scope<'_>) -> Result<Query,
 pub struct ResultOperator {
     pub name: String,
     pub columns: Vec<String>,
+    /// Whether some columns name a row, so that an earlier run's is found.
+    pub has_key: bool,
 }
 
 /// `max(latency.p95) < 300`

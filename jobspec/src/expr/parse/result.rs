@@ -121,12 +121,15 @@ impl Checker<'_> {
             }
             Tree::Identifier(name) => match name.value.as_str() {
                 "completeness" => Some((ResultExpr::Completeness, Kind::Number)),
-                "baseline" if self.has_baseline => Some((ResultExpr::Baseline, Kind::Number)),
+                // What it is of is told by the comparison that it stands in.
+                "baseline" if self.has_baseline => {
+                    Some((ResultExpr::Baseline(Box::new(UNSETTLED)), Kind::Any))
+                }
                 "baseline" => self.wrong_with(
                     tree,
                     "there is no baseline here",
                     Some(
-                        "give the check `baseline = \"…\"`, the output folder of a run".to_owned(),
+                        "give the check `baseline = \"…\"`, the file that `run --update-baseline` writes".to_owned(),
                     ),
                 ),
                 other => {
@@ -194,6 +197,13 @@ impl Checker<'_> {
             }
             Tree::IsNull(inner) | Tree::IsNotNull(inner) => {
                 let (inner, _) = self.expr(inner)?;
+                if is_unsettled(&inner) {
+                    return self.wrong_with(
+                        tree,
+                        "here `baseline` is of nothing",
+                        Some(BASELINE_HELP.to_owned()),
+                    );
+                }
                 let is_null = ResultExpr::IsNull(Box::new(inner));
                 let made = match tree {
                     Tree::IsNull(_) => is_null,
@@ -214,9 +224,11 @@ impl Checker<'_> {
                 };
                 let (value, low, high) = (self.expr(expr), self.expr(low), self.expr(high));
                 let ((value, _), (low, _), (high, _)) = (value?, low?, high?);
+                let (above, low) = self.settled(tree, value.clone(), low)?;
+                let (below, high) = self.settled(tree, value, high)?;
                 let inside = ResultExpr::And(vec![
-                    compare(Comparison::GreaterOrEqual, value.clone(), low),
-                    compare(Comparison::LessOrEqual, value, high),
+                    compare(Comparison::GreaterOrEqual, above, low),
+                    compare(Comparison::LessOrEqual, below, high),
                 ]);
                 let made = if *negated {
                     ResultExpr::Not(Box::new(inside))
@@ -326,6 +338,7 @@ impl Checker<'_> {
                     "these two are never compared: they are of different kinds",
                 );
             }
+            let (left, right) = self.settled(tree, left, right)?;
             let made = ResultExpr::Compare {
                 operator,
                 left: Box::new(left),
@@ -351,6 +364,50 @@ impl Checker<'_> {
             right: Box::new(right?),
         };
         Some((made, Kind::Number))
+    }
+
+    /// Says what `baseline` is of: the side of the comparison that it does not stand on, or else the one figure beside it.
+    fn settled(
+        &mut self,
+        tree: &Tree,
+        mut left: ResultExpr,
+        mut right: ResultExpr,
+    ) -> Option<(ResultExpr, ResultExpr)> {
+        let (with, without) = match (is_unsettled(&left), is_unsettled(&right)) {
+            (false, false) => return Some((left, right)),
+            (true, true) => {
+                return self.wrong(tree, "`baseline` stands on one side of a comparison");
+            }
+            (true, false) => (&mut left, &right),
+            (false, true) => (&mut right, &left),
+        };
+        let measured = match (without.figures().as_slice(), with.figures().as_slice()) {
+            ([_, ..], _) => without.clone(),
+            ([], [figure]) => (*figure).clone(),
+            _ => {
+                let help = Some(BASELINE_HELP.to_owned());
+                return self.wrong_with(tree, "here `baseline` is of nothing", help);
+            }
+        };
+        for figure in measured.figures() {
+            let ResultExpr::Cell(cell) = figure else {
+                continue;
+            };
+            let operator = &self.operators[usize::from(cell.operator)];
+            if !operator.has_key {
+                let message = format!(
+                    "rows of `{}` have nothing by which those of an earlier run are found",
+                    operator.name
+                );
+                let help = format!(
+                    "compare one figure, like `max({}.{})`",
+                    operator.name, cell.column
+                );
+                return self.wrong_with(tree, message, Some(help));
+            }
+        }
+        settle(with, &measured);
+        Some((left, right))
     }
 
     /// `latency.p95`, `latency.p95[service = 'pay', minute = '…']`, `latency."p 95"`
@@ -492,6 +549,32 @@ impl Checker<'_> {
         };
         let message = format!("`{}` has no column `{name}`", operator.name);
         self.wrong_with(tree, message, help)
+    }
+}
+
+/// A baseline of which it is not known yet what it is of.
+const UNSETTLED: ResultExpr = ResultExpr::Literal(Value::Null);
+
+const BASELINE_HELP: &str = "compare it with a figure, like `max(latency.p95) <= baseline * 1.1`";
+
+fn is_unsettled(expr: &ResultExpr) -> bool {
+    let mut found = false;
+    expr.walk(&mut |expr| {
+        found |= matches!(expr, ResultExpr::Baseline(of) if **of == UNSETTLED);
+    });
+    found
+}
+
+/// Puts what they are of into the baselines of a value.
+fn settle(expr: &mut ResultExpr, measured: &ResultExpr) {
+    match expr {
+        ResultExpr::Baseline(of) => **of = measured.clone(),
+        ResultExpr::Negate(inner) => settle(inner, measured),
+        ResultExpr::Arithmetic { left, right, .. } => {
+            settle(left, measured);
+            settle(right, measured);
+        }
+        _ => {}
     }
 }
 

@@ -199,6 +199,7 @@ fn soup_is_a_tree_or_a_mistake() {
     let operators = [ResultOperator {
         name: "a".to_owned(),
         columns: vec!["b".to_owned()],
+        has_key: true,
     }];
     for round in 0..2_000 {
         let mut text = String::from(if round % 3 == 0 { "SELECT " } else { "" });

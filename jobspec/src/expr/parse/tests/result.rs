@@ -8,10 +8,11 @@ fn operators() -> [ResultOperator; 2] {
     let operator = |name: &str, columns: &[&str]| ResultOperator {
         name: name.to_owned(),
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        has_key: name == "latency",
     };
     [
         operator("latency", &["service", "minute", "p95"]),
-        operator("errors", &[]),
+        operator("errors", &["time"]),
     ]
 }
 
@@ -75,11 +76,31 @@ fn results_and_their_trees() {
             p95.clone(),
             ResultExpr::Arithmetic {
                 operator: Arithmetic::Multiply,
-                left: Box::new(ResultExpr::Baseline),
+                left: Box::new(ResultExpr::Baseline(Box::new(p95.clone()))),
                 right: Box::new(ResultExpr::Literal(Value::Float(1.1))),
             }
         )
     );
+    // A baseline is of the other side, of the one figure beside it, and of both bounds.
+    let most = ResultExpr::Fold {
+        fold: Fold::Max,
+        cell: cell(&[]),
+    };
+    for (text, of) in [
+        ("baseline * 2 > max(latency.p95)", &most),
+        ("max(latency.p95) - baseline < 5", &most),
+        ("latency.p95 BETWEEN baseline - 1 AND 10", &p95),
+        ("rows(errors) <= baseline", &ResultExpr::Rows(1)),
+    ] {
+        let mut found = Vec::new();
+        let tree = read(text);
+        tree.walk(&mut |expr| {
+            if let ResultExpr::Baseline(of) = expr {
+                found.push((**of).clone());
+            }
+        });
+        assert_eq!(found, std::slice::from_ref(of), "{text}");
+    }
     let filters = [
         ("service", Value::owned_text("pay")),
         ("minute", Value::Int(-5)),
@@ -139,7 +160,7 @@ fn results_and_their_mistakes() {
         ),
         (
             "baseline > 1",
-            "[baseline] there is no baseline here; give the check `baseline = \"…\"`, the output folder of a run",
+            "[baseline] there is no baseline here; give the check `baseline = \"…\"`, the file that `run --update-baseline` writes",
         ),
         (
             "sum(errors) > 1",
@@ -165,5 +186,44 @@ fn results_and_their_mistakes() {
     ] {
         let mistakes = result(text, &operators(), false).unwrap_err();
         assert_eq!(mistakes_of(text, &mistakes), [mistake], "{text}");
+    }
+}
+
+#[test]
+fn baselines_and_their_mistakes() {
+    for (text, mistake) in [
+        (
+            "baseline > 1",
+            "[baseline > 1] here `baseline` is of nothing; compare it with a figure, like `max(latency.p95) <= baseline * 1.1`",
+        ),
+        (
+            "baseline IS NULL",
+            "[baseline] here `baseline` is of nothing; compare it with a figure, like `max(latency.p95) <= baseline * 1.1`",
+        ),
+        (
+            "baseline + rows(errors) > baseline",
+            "[baseline + rows(errors) > baseline] `baseline` stands on one side of a comparison",
+        ),
+        (
+            "errors.time > baseline",
+            "[errors.time > baseline] rows of `errors` have nothing by which those of an earlier run are found; compare one figure, like `max(errors.time)`",
+        ),
+    ] {
+        let mistakes = result(text, &operators(), true).unwrap_err();
+        assert_eq!(mistakes_of(text, &mistakes), [mistake], "{text}");
+    }
+}
+
+#[test]
+fn a_condition_is_shown_as_it_could_be_written() {
+    for text in [
+        "max(latency.p95) < 300",
+        "(rows(errors) = 0 AND NOT latency.p95 IS NULL)",
+        "latency.p95[service = 'it''s' AND minute = -5] <= (2 * avg(latency.p95))",
+    ] {
+        let tree = read(text);
+        let shown = tree.show(&["latency", "errors"]).to_string();
+        assert_eq!(shown, text);
+        assert_eq!(read(&shown), tree);
     }
 }
