@@ -147,3 +147,59 @@ link = ["request", "trace", "order"]
     assert!(spilled > 3, "{spilled}");
     assert!(rows == bounded);
 }
+
+/// A mapper that may hold little sends its partials sooner, and the rows are the same bytes.
+#[test]
+fn a_mapper_keeps_to_its_memory() {
+    let folder = Folder::new("mapper-memory");
+    let mut log = String::new();
+    for number in 0..600_000_u64 {
+        let id = number * 7919 % 400_000;
+        writeln!(
+            log,
+            "{{\"id\":\"an id of some length {id}\",\"took\":{number}}}"
+        )
+        .unwrap();
+    }
+    folder.write("app.log", log);
+    let job = folder.write(
+        "job.toml",
+        r#"
+[job]
+name = "memory"
+[hosts.here]
+local = ["here"]
+[logs.app]
+hosts = ["here"]
+paths = ["app.log"]
+format = "json"
+[aggregate.by_id]
+group = { id = "id" }
+select = { entries = "count(*)", last = "max(took)" }
+"#,
+    );
+    let run = |name: &str, memory: &str| {
+        let out = folder.path().join(name);
+        logstitch(["run"])
+            .arg(&job)
+            .args(["--set", &format!("limits.memory={memory}"), "--out"])
+            .arg(&out)
+            .env("LOGSTITCH_SEGMENT_BYTES", "1000000")
+            .ends_with(0);
+        let summary = folder.read(&format!("{name}/summary.json"));
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+        (
+            summary["hosts"][0]["peak_memory_bytes"].as_u64().unwrap(),
+            summary["operators"][0]["runs"].as_u64().unwrap(),
+            folder.read(&format!("{name}/by_id.jsonl")),
+        )
+    };
+    let (much, few_runs, rows) = run("much", "1GiB");
+    let (little, many_runs, same) = run("little", "24MiB");
+    assert!(rows == same, "rows differ");
+    assert!(little < 24 << 20, "{little} bytes");
+    assert!(
+        little < much && few_runs < many_runs,
+        "{much} {few_runs} {many_runs}"
+    );
+}

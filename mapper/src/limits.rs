@@ -24,6 +24,41 @@ pub struct Manners {
     pub notes: Vec<String>,
 }
 
+/// What a process takes before it holds anything.
+const BASE_BYTES: u64 = 12 << 20;
+/// What a thread takes beside its partials: windows, decoders, a part on its way.
+const THREAD_BYTES: u64 = 3 << 20;
+/// Partials of a thread that are worth holding: beyond that, sending them costs no more than merging them would.
+const HELD_BYTES: u64 = 8 << 20;
+/// How far beyond its limit a process gets before the kernel gives it no more: stacks count, and what an allocator has
+/// set aside.
+const SLACK_BYTES: u64 = 64 << 20;
+
+/// How a mapper divides the memory that it may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub threads: usize,
+    /// A thread sends its partial once it takes so many bytes.
+    pub held_bytes: u64,
+}
+
+impl Budget {
+    /// As many threads as asked for, if each has room to work in.
+    pub fn of(limits: &Limits, cores: usize) -> Budget {
+        let wanted = limits.threads.map_or(cores, |threads| threads as usize);
+        let memory_bytes = limits.memory_bytes.unwrap_or(u64::MAX);
+        let room = memory_bytes.saturating_sub(BASE_BYTES);
+        let most = usize::try_from(room / (2 * THREAD_BYTES)).unwrap_or(usize::MAX);
+        let threads = wanted.min(most).max(1);
+        // A partial is there twice while it goes out, and tables have room to grow.
+        let left = room.saturating_sub(threads as u64 * THREAD_BYTES) / (threads as u64 * 3);
+        Budget {
+            threads,
+            held_bytes: left.clamp(256 << 10, HELD_BYTES),
+        }
+    }
+}
+
 /// Sets what the plan asks of this process.
 ///
 /// To be called before any other thread is there: threads inherit it from the one that starts them.
@@ -43,6 +78,11 @@ pub fn apply(limits: &Limits) -> Manners {
             format!("open_files {files}"),
             limit(Resource::Nofile, files),
         );
+    }
+    if let Some(memory_bytes) = limits.memory_bytes {
+        // What keeps the process within its memory is what it sends early; this is for what nobody foresaw.
+        let most = memory_bytes.saturating_add(SLACK_BYTES);
+        note("memory".to_owned(), limit(Resource::Data, most));
     }
     if let Some(nice) = limits.nice {
         let set = rustix::process::setpriority_process(None, nice);
@@ -125,6 +165,25 @@ impl ReadRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_divided_among_the_threads_that_have_room() {
+        let budget = |threads, memory_bytes| {
+            let limits = Limits {
+                threads,
+                memory_bytes,
+                ..Limits::default()
+            };
+            let budget = Budget::of(&limits, 4);
+            (budget.threads, budget.held_bytes)
+        };
+        assert_eq!(budget(None, None), (4, HELD_BYTES));
+        assert_eq!(budget(Some(2), Some(256 << 20)), (2, HELD_BYTES));
+        assert_eq!(budget(None, Some(1)), (1, 256 << 10));
+        let (threads, held_bytes) = budget(Some(64), Some(256 << 20));
+        assert!((30..64).contains(&threads), "{threads}");
+        assert!(BASE_BYTES + threads as u64 * (THREAD_BYTES + 3 * held_bytes) <= 256 << 20);
+    }
 
     #[test]
     fn readers_share_one_rate() {

@@ -16,7 +16,7 @@ use jobspec::plan::{LogPlan, Plan};
 
 use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
-use crate::limits::{self, ReadRate};
+use crate::limits::{self, Budget, ReadRate};
 use crate::message::{
     BUILD, Clock, FromMapper, Manifest, Part, PlannedStream, SegmentRange, SplitPartial, Start,
     ToMapper, Usage,
@@ -34,8 +34,6 @@ use crate::tally::StreamTally;
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
 pub const RUN_BYTES: u64 = 512 << 20;
 
-/// Neighbours merge up to so many bytes of partials: what bounds this process's memory.
-const HELD_BYTES: u64 = 8 << 20;
 /// For tests, and for whoever wants every line parsed and counted as what it is.
 const NO_PREFILTER: &str = "LOGSTITCH_NO_PREFILTER";
 
@@ -304,10 +302,11 @@ pub fn scan_parts(
         .collect::<Result<_, _>>()?;
     let wanted = Wanted::new(plan.fields.clone());
 
-    let threads = match plan.limits.threads {
-        Some(threads) => threads as usize,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let Budget {
+        threads,
+        held_bytes,
+    } = Budget::of(&plan.limits, cores);
     let spare = Spare::new(threads, work.len());
     let scan = |work: Work, left: Option<Fruit<'_>>| {
         let source = &sources[work.stream as usize];
@@ -368,6 +367,7 @@ pub fn scan_parts(
         }
         Fruit {
             operators: &operators,
+            held_bytes,
             partials,
             tally: match left_tally {
                 Some(left) => left.merge(tally),
@@ -531,6 +531,8 @@ fn work(manifest: &Manifest, committed: &[SegmentRange]) -> Vec<Work> {
 /// What some neighbouring segments gave.
 struct Fruit<'a> {
     operators: &'a [AnyOperator],
+    /// As heavy as can be, from so many bytes of partials on.
+    held_bytes: u64,
     partials: Vec<AnyPartial>,
     tally: StreamTally,
 }
@@ -545,6 +547,7 @@ impl Yield for Fruit<'_> {
         });
         Fruit {
             operators: self.operators,
+            held_bytes: self.held_bytes,
             partials: partials.collect(),
             tally: self.tally.merge(right.tally),
         }
@@ -556,7 +559,7 @@ impl Yield for Fruit<'_> {
         let held_bytes: usize = partials
             .map(|(operator, partial)| operator.bytes(partial))
             .sum();
-        if held_bytes as u64 >= HELD_BYTES {
+        if held_bytes as u64 >= self.held_bytes {
             u64::MAX
         } else {
             self.tally.total().bytes

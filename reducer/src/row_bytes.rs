@@ -23,26 +23,6 @@ pub fn read_row(mut bytes: &[u8]) -> Option<Vec<OwnedValue>> {
     Some(row)
 }
 
-/// About so many bytes of memory that a row and its key take.
-pub fn weight(key: &[u8], row: &[OwnedValue]) -> u64 {
-    // Two allocations, and what the sort holds beside them.
-    let values: usize = row.iter().map(bytes).sum();
-    (key.len() + values + 96) as u64
-}
-
-fn bytes(value: &OwnedValue) -> usize {
-    let beyond = match value {
-        Value::Text(text) | Value::Json(text) => text.len() + 16,
-        Value::List(list) => list.iter().map(bytes).sum::<usize>() + 16,
-        Value::Object(object) => object
-            .iter()
-            .map(|(name, value)| size_of::<String>() + name.len() + 16 + bytes(value))
-            .sum(),
-        _ => 0,
-    };
-    size_of::<OwnedValue>() + beyond
-}
-
 fn append(value: &OwnedValue, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0),

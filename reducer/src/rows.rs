@@ -10,7 +10,7 @@ use mapper::operator::{Mismatch, Rows};
 use crate::Error;
 use crate::merge::{Fault, Records, each_key, narrow};
 use crate::reduce::RowSink;
-use crate::row_bytes::{append_row, read_row, weight};
+use crate::row_bytes::{append_row, read_row};
 use crate::spill::{Run, Spill};
 
 /// Takes the rows that an operator finishes; gives them to the sink, in order and no more than the limit.
@@ -75,7 +75,7 @@ impl Rows for Finished<'_> {
 
     fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>) {
         if self.error.is_none() {
-            self.error = self.sorter.push(key, row).err();
+            self.error = self.sorter.push(&key, &row).err();
         }
     }
 
@@ -90,26 +90,38 @@ struct Sorter<'a> {
     memory_bytes: u64,
     spill: &'a mut Spill,
     rows: Vec<KeyedRow>,
-    held_bytes: u64,
+    /// Of every row its key, then itself: a tenth of what values would take.
+    bytes: Vec<u8>,
     next: u64,
     /// Once there are as many rows as the limit: what a row's key must be less than.
     bound: Option<Vec<u8>>,
     runs: Vec<Run>,
 }
 
+#[derive(Clone, Copy)]
 struct KeyedRow {
     /// The key's first bytes: most rows are told apart by them.
     prefix: u128,
-    key: Vec<u8>,
     ordinal: u64,
-    row: Vec<OwnedValue>,
+    /// In `bytes`.
+    start: usize,
+    key_length: usize,
+    row_length: usize,
 }
 
 impl KeyedRow {
-    fn compare(&self, other: &KeyedRow) -> Ordering {
+    fn key<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[self.start..][..self.key_length]
+    }
+
+    fn row<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[self.start + self.key_length..][..self.row_length]
+    }
+
+    fn compare(&self, other: &KeyedRow, bytes: &[u8]) -> Ordering {
         self.prefix
             .cmp(&other.prefix)
-            .then_with(|| self.key.cmp(&other.key))
+            .then_with(|| self.key(bytes).cmp(other.key(bytes)))
             .then(self.ordinal.cmp(&other.ordinal))
     }
 }
@@ -142,30 +154,34 @@ impl<'a> Sorter<'a> {
             memory_bytes,
             spill,
             rows: Vec::new(),
-            held_bytes: 0,
+            bytes: Vec::new(),
             next: 0,
             bound: None,
             runs: Vec::new(),
         }
     }
 
-    fn push(&mut self, key: Vec<u8>, row: Vec<OwnedValue>) -> Result<(), Error> {
-        if self.limit == 0 || self.bound.as_ref().is_some_and(|bound| key >= *bound) {
+    fn push(&mut self, key: &[u8], row: &[OwnedValue]) -> Result<(), Error> {
+        if self.limit == 0 || self.bound.as_ref().is_some_and(|bound| key >= &bound[..]) {
             return Ok(());
         }
-        self.held_bytes += weight(&key, &row);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        append_row(row, &mut self.bytes);
         self.rows.push(KeyedRow {
-            prefix: prefix(&key),
-            key,
+            prefix: prefix(key),
             ordinal: self.next,
-            row,
+            start,
+            key_length: key.len(),
+            row_length: self.bytes.len() - start - key.len(),
         });
         self.next += 1;
         // Twice the limit, so that sorting is a small share of the work.
         if self.rows.len() >= self.limit.saturating_mul(2).max(64) {
             self.settle();
         }
-        if self.held_bytes > self.memory_bytes / 2 {
+        let held_bytes = self.bytes.len() + self.rows.len() * size_of::<KeyedRow>();
+        if held_bytes as u64 > self.memory_bytes / 2 {
             self.spill()?;
         }
         Ok(())
@@ -173,34 +189,39 @@ impl<'a> Sorter<'a> {
 
     /// Sorts, and forgets what is beyond the limit.
     fn settle(&mut self) {
-        self.rows.sort_unstable_by(KeyedRow::compare);
+        let bytes = &self.bytes;
+        self.rows
+            .sort_unstable_by(|left, right| left.compare(right, bytes));
         if self.rows.len() > self.limit {
-            let beyond = self.rows.drain(self.limit..);
-            let bytes: u64 = beyond.map(|row| weight(&row.key, &row.row)).sum();
-            self.held_bytes -= bytes;
+            self.rows.truncate(self.limit);
+            let mut kept = Vec::new();
+            for row in &mut self.rows {
+                let length = row.key_length + row.row_length;
+                kept.extend_from_slice(&self.bytes[row.start..][..length]);
+                row.start = kept.len() - length;
+            }
+            self.bytes = kept;
         }
         if self.rows.len() == self.limit
             && let Some(last) = self.rows.last()
         {
-            self.bound = Some(last.key.clone());
+            self.bound = Some(last.key(&self.bytes).to_vec());
         }
     }
 
     fn spill(&mut self) -> Result<(), Error> {
         self.settle();
         let mut writer = self.spill.begin()?;
-        let (mut key, mut bytes) = (Vec::new(), Vec::new());
+        let mut key = Vec::new();
         for row in self.rows.drain(..) {
             // The ordinal makes keys differ and keeps equal ones in order.
             key.clear();
-            key.extend_from_slice(&row.key);
+            key.extend_from_slice(row.key(&self.bytes));
             key.extend_from_slice(&row.ordinal.to_be_bytes());
-            bytes.clear();
-            append_row(&row.row, &mut bytes);
-            writer.push(&key, &bytes)?;
+            writer.push(&key, row.row(&self.bytes))?;
         }
         self.runs.push(writer.end()?);
-        self.held_bytes = 0;
+        self.bytes.clear();
         Ok(())
     }
 
@@ -210,12 +231,17 @@ impl<'a> Sorter<'a> {
     ) -> Result<(), Error> {
         if self.runs.is_empty() {
             self.settle();
-            return self.rows.into_iter().try_for_each(|row| visit(row.row));
+            let bytes = &self.bytes;
+            let mut rows = self.rows.iter();
+            return rows.try_for_each(|row| {
+                let row = read_row(row.row(bytes));
+                visit(row.expect("it was written here"))
+            });
         }
         if !self.rows.is_empty() {
             self.spill()?;
         }
-        self.rows = Vec::new();
+        (self.rows, self.bytes) = (Vec::new(), Vec::new());
         let runs = narrow(self.runs, self.memory_bytes, self.spill, &OwnRows)?;
         let mut left = self.limit;
         each_key(runs, &OwnRows, &mut |_, values| {

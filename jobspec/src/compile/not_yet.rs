@@ -14,7 +14,6 @@ const NOT_YET: &[&str] = &[
     "check",
     "alert",
     "run.incremental=true",
-    "limits.memory",
     "output.keep",
     "output.metrics",
     "output.formats=csv",

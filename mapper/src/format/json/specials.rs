@@ -12,15 +12,28 @@ const BLOCKS: usize = 8;
 /// Looks ahead in one text. It may be asked for any place, but going back costs.
 pub(super) struct Specials {
     words: [u64; BLOCKS],
+    /// Blocks to look at together.
+    blocks: usize,
     /// The places in the text that `words` are of.
     start: usize,
     end: usize,
 }
 
 impl Specials {
+    /// For a text that is read to its end.
     pub fn new() -> Specials {
+        Specials::of(BLOCKS)
+    }
+
+    /// For one of which no more than the head is read.
+    pub fn of_head() -> Specials {
+        Specials::of(1)
+    }
+
+    fn of(blocks: usize) -> Specials {
         Specials {
             words: [0; BLOCKS],
+            blocks,
             start: 0,
             end: 0,
         }
@@ -30,6 +43,9 @@ impl Specials {
     #[inline(always)]
     pub fn next(&mut self, text: &[u8], at: usize) -> Option<usize> {
         if at < self.start || at >= self.end {
+            if at >= text.len() {
+                return None;
+            }
             self.look(text, at);
         }
         let inside = at.wrapping_sub(self.start);
@@ -53,9 +69,8 @@ impl Specials {
 
     /// Looks at what begins at `at`.
     fn look(&mut self, text: &[u8], at: usize) {
-        self.words = [0; BLOCKS];
         self.start = at;
-        self.end = text.len().min(at.saturating_add(BLOCK * BLOCKS));
+        self.end = text.len().min(at.saturating_add(BLOCK * self.blocks));
         let ahead = text.get(at..self.end).unwrap_or_default();
         let (blocks, rest) = ahead.as_chunks::<BLOCK>();
         for (word, block) in self.words.iter_mut().zip(blocks) {
