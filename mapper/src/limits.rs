@@ -40,6 +40,8 @@ pub struct Budget {
     pub threads: usize,
     /// A thread sends its partial once it takes so many bytes.
     pub held_bytes: u64,
+    /// No segment is longer than this: what one yields may take several times as much.
+    pub segment_bytes: u64,
 }
 
 impl Budget {
@@ -55,6 +57,7 @@ impl Budget {
         Budget {
             threads,
             held_bytes: left.clamp(256 << 10, HELD_BYTES),
+            segment_bytes: (memory_bytes / 64).max(256 << 10),
         }
     }
 }

@@ -306,6 +306,7 @@ pub fn scan_parts(
     let Budget {
         threads,
         held_bytes,
+        ..
     } = Budget::of(&plan.limits, cores);
     let spare = Spare::new(threads, work.len());
     let scan = |work: Work, left: Option<Fruit<'_>>| {
@@ -428,7 +429,9 @@ pub fn find(start: &Start) -> Result<Manifest, Error> {
         manifest
             .findings
             .extend(findings.into_iter().map(|finding| (stream.log, finding)));
-        let cuts = segment::cuts(&stream, chosen.format.splittable(), start.segment_bytes);
+        let most = Budget::of(&plan.limits, 1).segment_bytes;
+        let segment_bytes = start.segment_bytes.min(most);
+        let cuts = segment::cuts(&stream, chosen.format.splittable(), segment_bytes);
         let (cuts, pruned) = match Span::of(plan, stream.log) {
             Some(span) => prune::prune(
                 &stream,
