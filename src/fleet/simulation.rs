@@ -288,7 +288,7 @@ fn clean(spool: &Spool, folder: &Path) -> (Rows, Summary) {
         writer.report(index, report).unwrap();
     }
     drop(writer);
-    let clean = Spool::open(&[folder.clone()]).unwrap();
+    let clean = Spool::open(std::slice::from_ref(&folder)).unwrap();
     reduced(&clean, &folder, Order::AsSpooled)
 }
 
