@@ -112,6 +112,8 @@ pub struct Entry<'a> {
     /// Number of its first line in its file, from 1; 0 where nobody counts lines.
     pub line: u64,
     pub valid: bool,
+    /// Entries of its segment that nobody wanted and nobody parsed, since the one before.
+    pub skipped: u64,
     /// The own fields that the plan reads, by `FieldId`.
     pub fields: &'a [Option<Field<'a>>],
     /// How to find all the others.

@@ -11,7 +11,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use jobspec::plan::{LogPlan, OperatorKind, OperatorPlan, Plan};
+use jobspec::plan::{LogPlan, OperatorKind, OperatorPlan, Plan, Reach};
 
 use crate::format::Format;
 use levels::Levels;
@@ -23,6 +23,16 @@ pub struct Prefilter {
     /// A line may be wanted where any of them says so.
     parts: Vec<Part>,
     is_object_a_line: bool,
+    /// Where lines beside a wanted one are wanted too.
+    beside: Option<Beside>,
+}
+
+/// So many entries before and after each line that may be wanted are read, and as many at both ends of a segment, which
+/// a neighbour's may reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    pub before: u64,
+    pub after: u64,
 }
 
 impl Prefilter {
@@ -45,13 +55,24 @@ impl Prefilter {
             log,
             holds_values: format.holds_values(),
         };
+        let mut beside: Option<Beside> = None;
         let mut predicates = Vec::new();
         for operator in operators {
             match &operator.kind {
                 // It reads rows, no entries.
                 OperatorKind::Anomaly(_) => {}
-                // It needs the neighbours of what it looks for.
-                OperatorKind::Context(_) => return None,
+                OperatorKind::Context(context) => {
+                    // How far a duration reaches, only parsed times tell.
+                    let (Reach::Entries(before), Reach::Entries(after)) =
+                        (context.before, context.after)
+                    else {
+                        return None;
+                    };
+                    let beside = beside.get_or_insert_default();
+                    beside.before = beside.before.max(before.into());
+                    beside.after = beside.after.max(after.into());
+                    predicates.push(&context.predicate);
+                }
                 OperatorKind::Sequence(sequence) => {
                     // How far the log reaches makes an absence certain.
                     if sequence.steps.iter().any(|step| step.absent) {
@@ -73,7 +94,12 @@ impl Prefilter {
         Some(Prefilter {
             parts,
             is_object_a_line: format.is_object_a_line(),
+            beside,
         })
+    }
+
+    pub fn beside(&self) -> Option<Beside> {
+        self.beside
     }
 
     /// How many searches it is made of.

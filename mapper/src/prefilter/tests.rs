@@ -3,14 +3,15 @@
 
 use jobspec::expr::{Column, Comparison, Expr, Like, Pattern, Set};
 use jobspec::plan::{
-    FieldPath, FormatName, Limits, LogPlan, OperatorKind, OperatorPlan, PathPart, Plan, SelectPlan,
-    TimeRange,
+    ContextPlan, FieldPath, FormatName, Limits, LogPlan, OperatorKind, OperatorPlan, PathPart,
+    Plan, Reach, SelectPlan, TimeRange,
 };
 use jobspec::value::{Level, Value};
 
 use super::*;
 use crate::format::{Wanted, built_in_of};
 use crate::operator::laws::corpus::Random;
+use crate::operator::{AnyOperator, Run, Segment};
 use crate::segment::oracle::{Folder, context, log};
 use crate::segment::{Cut, cuts, read};
 use crate::stream::Stream;
@@ -511,6 +512,7 @@ fn lines_are_told_by_their_shape_whatever_the_block() {
     let prefilter = |is_object_a_line| Prefilter {
         parts: Vec::new(),
         is_object_a_line,
+        beside: None,
     };
     let mut random = Random::new(7);
     for is_object in [true, false] {
@@ -537,4 +539,80 @@ fn lines_are_told_by_their_shape_whatever_the_block() {
             assert_eq!(prefilter.plain_lines(&text), expected, "{is_object}");
         }
     }
+}
+
+/// The records of a context, segment by segment.
+fn windows(
+    stream: &Stream,
+    cuts: &[Cut],
+    window_bytes: usize,
+    (format, prefilter): (&dyn Format, Option<&Prefilter>),
+    plan: &Plan,
+) -> Vec<u8> {
+    let wanted = Wanted::new(plan.fields.clone());
+    let mut context = context(format, &wanted);
+    context.prefilter = prefilter;
+    context.window_bytes = window_bytes;
+    let operator = AnyOperator::new(plan, &plan.operators[0]).unwrap();
+    let mut whole = operator.empty();
+    for (index, cut) in cuts.iter().enumerate() {
+        let mut partial = operator.begin(Segment {
+            host: context.host_index,
+            log: context.log_index,
+            stream: context.stream_index,
+            index: index as u32,
+        });
+        read(stream, cut, &context, &mut |entry| {
+            operator.absorb(&mut partial, entry).unwrap();
+        });
+        whole = operator.merge(whole, partial).unwrap();
+    }
+    let mut run = Run::default();
+    operator.take_last_records(&mut whole, &mut run).unwrap();
+    run.into_bytes()
+}
+
+#[test]
+fn a_window_has_its_neighbours_whatever_was_passed_over() {
+    let (predicates, folder) = (predicates(), Folder::new());
+    let (mut filtered, mut found_some) = (0, 0);
+    for seed in 0..40 {
+        let mut random = Random::new(seed);
+        let name = random.pick(&[FormatName::Json, FormatName::Logfmt, FormatName::Raw]);
+        let files: Vec<Vec<u8>> = (0..1 + random.below(3))
+            .map(|_| any_log(name, &mut random))
+            .collect();
+        let stream = folder.stream(&files, &vec![0; files.len()]);
+        let format = built_in_of(name, b"");
+        let plan_log = log(&["x"]);
+        for (index, predicate) in predicates.iter().enumerate() {
+            let mut plan = plan(predicate.clone(), &plan_log);
+            let (before, after) = (random.below(5) as u32, random.below(5) as u32);
+            plan.operators[0].kind = OperatorKind::Context(ContextPlan {
+                predicate: predicate.clone(),
+                before: Reach::Entries(before),
+                after: Reach::Entries(after),
+                max: 7,
+            });
+            let Some(prefilter) = Prefilter::new(&plan, &plan_log, plan.operators.iter(), &*format)
+            else {
+                continue;
+            };
+            filtered += 1;
+            let target = random.pick(&[100, 600, 2_000, 1 << 20]);
+            let window = random.pick(&[50, 700, 1 << 18]);
+            let cuts = cuts(&stream, true, target);
+            let expected = windows(&stream, &cuts, window, (&*format, None), &plan);
+            let found = windows(&stream, &cuts, window, (&*format, Some(&prefilter)), &plan);
+            found_some += u32::from(!expected.is_empty());
+            assert!(
+                found == expected,
+                "seed {seed}, predicate {index}, {before} before, {after} after, cuts of {target}, {window}: {predicate:?}"
+            );
+        }
+    }
+    assert!(
+        filtered > 300 && found_some > 100,
+        "{filtered} {found_some}"
+    );
 }

@@ -130,6 +130,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Bytes that are read already.
+    pub(super) fn buffered(&self) -> usize {
+        self.end - self.at
+    }
+
     /// Reads on, for more to be ahead; places in the buffer move. False at the end of the file.
     pub(super) fn read_on(&mut self) -> bool {
         self.fill()

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::Cut;
 use super::lines::Lines;
 use super::sink::Sink;
+use super::{Cut, MAX_LINE};
 use crate::format::Format;
 use crate::prefilter::Prefilter;
 
@@ -24,6 +24,8 @@ pub(super) struct Passing<'a> {
     passed: Range<usize>,
     passed_lines: u64,
     other_lines: u64,
+    /// Entries to come that are read whatever they hold: beside a line that may be wanted, and at a segment's head.
+    to_read: u64,
 }
 
 /// How far one search of the prefilter has come.
@@ -42,6 +44,7 @@ impl<'a> Passing<'a> {
             passed: 0..0,
             passed_lines: 0,
             other_lines: 0,
+            to_read: prefilter.beside().map_or(0, |beside| beside.after),
         }
     }
 
@@ -72,14 +75,16 @@ impl<'a> Passing<'a> {
             };
             let Some(ahead) = lines.ahead(limit) else {
                 self.catch_up(lines, sink);
+                self.not_judged();
                 break;
             };
             if ahead.is_empty() {
                 self.catch_up(lines, sink);
-                match lines.read_on() {
-                    true => continue,
-                    false => break,
+                if lines.read_on() {
+                    continue;
                 }
+                self.not_judged();
+                break;
             }
             let text = lines.bytes(ahead.start, ahead.end);
             let offset = lines.offset_of(ahead.start);
@@ -88,10 +93,15 @@ impl<'a> Passing<'a> {
                 is_hit: false,
             };
             for (part, found) in self.found.iter_mut().enumerate() {
-                if offset > found.clear_to || offset == found.clear_to && !found.is_hit {
-                    let hit = prefilter.find(part, text, format);
+                if !found.is_hit || offset > found.clear_to {
+                    // What was searched before and is still ahead holds nothing.
+                    let from = usize::try_from(found.clear_to.saturating_sub(offset));
+                    let from = from.unwrap_or(usize::MAX).min(text.len());
+                    let hit = prefilter.find(part, &text[from..], format);
                     let clear = match hit {
-                        Some(at) => memchr::memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1),
+                        Some(at) => {
+                            memchr::memrchr(b'\n', &text[..from + at]).map_or(0, |end| end + 1)
+                        }
                         None => text.len(),
                     };
                     *found = Found {
@@ -108,7 +118,36 @@ impl<'a> Passing<'a> {
                 }
             }
             let clear = usize::try_from(nearest.clear_to - offset).unwrap_or(usize::MAX);
-            let text = &text[..clear.min(text.len())];
+            let mut text = &text[..clear.min(text.len())];
+            if let Some(beside) = prefilter.beside() {
+                if text.is_empty() {
+                    // It may be wanted.
+                    self.to_read = self.to_read.max(1 + beside.after);
+                }
+                let kept = entries_before_end(text, beside.before.max(1));
+                if self.to_read == 0 && kept == 0 {
+                    let is_end = limit.is_some_and(|limit| offset + text.len() as u64 >= limit);
+                    let may_grow = !nearest.is_hit && !is_end && lines.buffered() < MAX_LINE;
+                    self.to_read = beside.before.max(1);
+                    if may_grow {
+                        // What comes next may reach back to all that is here.
+                        self.catch_up(lines, sink);
+                        if lines.read_on() {
+                            self.to_read = 0;
+                            continue;
+                        }
+                        self.to_read -= 1;
+                        break;
+                    }
+                }
+                if self.to_read > 0 {
+                    // A blank line is no entry.
+                    let is_entry = lines.bytes(ahead.start, ahead.start + 1)[0] > b' ';
+                    self.to_read -= u64::from(is_entry);
+                    break;
+                }
+                text = &text[..kept];
+            }
             let (bytes, count) = prefilter.plain_lines(text);
             let all = bytes == text.len();
             if bytes > 0 {
@@ -121,7 +160,8 @@ impl<'a> Passing<'a> {
                 self.passed_lines += count;
                 passed_bytes += bytes as u64;
             }
-            if !all || nearest.is_hit && offset + bytes as u64 == nearest.clear_to {
+            let is_hit_next = nearest.is_hit && offset + bytes as u64 == nearest.clear_to;
+            if !all || is_hit_next && prefilter.beside().is_none() {
                 break;
             }
         }
@@ -131,6 +171,12 @@ impl<'a> Passing<'a> {
             self.prefilter = None;
         }
         passed_bytes
+    }
+
+    /// The next line is read without having been searched: it may be wanted.
+    pub(super) fn not_judged(&mut self) {
+        let beside = self.prefilter.and_then(Prefilter::beside);
+        self.to_read = self.to_read.max(beside.map_or(0, |beside| beside.after));
     }
 
     /// The lines that were passed over before the one at hand, which asks them if it has no time of its own.
@@ -143,4 +189,15 @@ impl<'a> Passing<'a> {
         let passed = self.take_passed();
         sink.inherit_from(lines.file, lines.bytes(passed.start, passed.end));
     }
+}
+
+/// Where the last so many entries of a text of whole lines begin, as far as that is seen without parsing: a line that
+/// begins with a space may be none.
+fn entries_before_end(text: &[u8], mut entries: u64) -> usize {
+    let mut start = text.len();
+    while entries > 0 && start > 0 {
+        start = memchr::memrchr(b'\n', &text[..start - 1]).map_or(0, |end| end + 1);
+        entries -= u64::from(text[start] > b' ');
+    }
+    start
 }

@@ -68,15 +68,13 @@ impl<'a> Reader<'a> {
     /// Of formats whose every line is an entry by itself.
     fn read_lines(&mut self, visit: &mut dyn FnMut(&Entry<'_>)) {
         loop {
-            if let Some(passing) = &mut self.passing
-                && self.sink.can_pass()
-            {
-                self.distance += passing.pass(
-                    self.context.format,
-                    self.cut,
-                    &mut self.lines,
-                    &mut self.sink,
-                );
+            if let Some(passing) = &mut self.passing {
+                if self.sink.can_pass() {
+                    let (format, cut) = (self.context.format, self.cut);
+                    self.distance += passing.pass(format, cut, &mut self.lines, &mut self.sink);
+                } else {
+                    passing.not_judged();
+                }
             }
             let line = match self.lines.next() {
                 Next::Line(line) => line,

@@ -24,6 +24,8 @@ pub(super) struct Sink<'a> {
     inherited: Option<Time>,
     waiting: Waiting,
     parsed: Parsed<'static>,
+    /// Entries passed over since the last one that was shown.
+    skipped: u64,
     /// By file, from the first of the segment on.
     files: Vec<FileState>,
 }
@@ -69,6 +71,7 @@ impl<'a> Sink<'a> {
             inherited: None,
             waiting: Waiting::default(),
             parsed: Parsed::default(),
+            skipped: 0,
             files: Vec::new(),
         }
     }
@@ -127,6 +130,7 @@ impl<'a> Sink<'a> {
 
     /// Entries that were ruled out unparsed.
     pub(super) fn pass(&mut self, file: u32, bytes: u64, lines: u64) {
+        self.skipped += lines;
         let tally = self.tally(file);
         tally.bytes += bytes;
         tally.lines += lines;
@@ -206,6 +210,7 @@ impl<'a> Sink<'a> {
         visit: &mut dyn FnMut(&Entry<'_>),
     ) {
         let context = self.context;
+        let skipped = mem::take(&mut self.skipped);
         let Position { file, offset } = whole.position;
         let state = self.file(file);
         let tally = &mut state.tally;
@@ -235,6 +240,7 @@ impl<'a> Sink<'a> {
             raw,
             line: whole.number,
             valid: parsed.valid,
+            skipped,
             fields: &parsed.fields,
             format: context.format,
         });

@@ -63,6 +63,8 @@ impl Open {
 
     pub fn push(&mut self, entry: &Entry<'_>, is_match: bool) {
         let time_ns = entry.time.map(|time| time.ns);
+        // No match is among them, and none reaches so far.
+        self.count += entry.skipped;
         let ordinal = self.count;
         self.count += 1;
         let is_head = self.extend_head(ordinal, time_ns);

@@ -272,6 +272,7 @@ impl Corpus {
             raw: &event.raw,
             line: event.line,
             valid: event.valid,
+            skipped: 0,
             fields: &fields,
             format: &TestFormat,
         });
