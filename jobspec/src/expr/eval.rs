@@ -227,21 +227,17 @@ impl Function {
             return Value::Null;
         }
         match self {
-            Function::Search(search) => match text_of(&value) {
-                Some(text) => Value::Bool(search.is_match(&text)),
-                None => Value::Null,
-            },
+            Function::Search(search) => Value::Bool(search.is_match(&value.to_text())),
             Function::Extract { pattern, group } => {
-                let range = text_of(&value).and_then(|text| {
-                    let regex = pattern.regex();
-                    match group {
-                        0 => regex.find(&text).map(|found| found.range()),
-                        group => regex
-                            .captures(&text)?
-                            .get(*group as usize)
-                            .map(|found| found.range()),
-                    }
-                });
+                let (text, regex) = (value.to_text(), pattern.regex());
+                let range = match group {
+                    0 => regex.find(&text).map(|found| found.range()),
+                    group => regex
+                        .captures(&text)
+                        .and_then(|found| found.get(*group as usize))
+                        .map(|found| found.range()),
+                };
+                drop(text);
                 match (range, value) {
                     (None, _) => Value::Null,
                     // What is found in a text that lives on needs no copy.
@@ -269,11 +265,13 @@ impl Function {
             },
             Function::Lower => recased(value, is_lower, fold_lower),
             Function::Upper => recased(value, is_upper, fold_upper),
-            Function::Length => match text_of(&value) {
-                Some(text) if text.is_ascii() => Value::Int(text.len() as i128),
-                Some(text) => Value::Int(text.chars().count() as i128),
-                None => Value::Null,
-            },
+            Function::Length => {
+                let text = value.to_text();
+                Value::Int(match text.is_ascii() {
+                    true => text.len() as i128,
+                    false => text.chars().count() as i128,
+                })
+            }
             Function::Coalesce => {
                 if !value.is_null() {
                     return value;
@@ -330,10 +328,9 @@ fn time_of(value: &Value<'_>) -> Option<Time> {
     }
 }
 
-/// A text in another case; one that is in it already is not copied.
+/// A text in another case, of what is not NULL; one that is in it already is not copied.
 fn recased<'v>(value: Value<'v>, is_done: fn(u8) -> bool, fold: fn(&[u8]) -> Vec<u8>) -> Value<'v> {
     match value {
-        Value::Null => Value::Null,
         Value::Text(text) if text.iter().copied().all(is_done) => Value::Text(text),
         value => Value::owned_text(fold(&value.to_text())),
     }

@@ -180,6 +180,7 @@ fn tau(mut share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame;
 
     fn of(numbers: std::ops::Range<u64>) -> Distinct {
         let mut distinct = Distinct::default();
@@ -211,12 +212,30 @@ mod tests {
         let mut parts = of(20_000..30_000);
         parts.merge(of(0..12_000));
         parts.merge(of(9_000..21_000));
-        match (whole, DistinctParts::from(parts)) {
-            (DistinctParts::Registers(left), DistinctParts::Registers(right)) => {
-                assert!(left == right)
-            }
-            _ => panic!("both are beyond 10,000"),
-        }
+        // Exact counts and registers, in either order and through bytes.
+        let travelled = |distinct: Distinct| -> Distinct {
+            assert!(distinct.bytes() > 0);
+            frame::from_bytes(&frame::to_bytes(&distinct)).expect("and comes back")
+        };
+        let mut again = travelled(of(0..9_000));
+        again.merge(travelled(of(8_000..30_000)));
+        let registers = |parts| match parts {
+            DistinctParts::Registers(registers) => registers,
+            DistinctParts::Exact(_) => BString::default(),
+        };
+        let whole = registers(whole);
+        assert_eq!(whole.len(), REGISTERS);
+        assert!(whole == registers(parts.into()));
+        assert!(whole == registers(again.into()));
+    }
+
+    #[test]
+    fn registers_that_no_set_makes_are_harmless() {
+        assert_eq!(estimate(&vec![0; REGISTERS]), 0);
+        let mut registers = vec![MOST as u8; REGISTERS];
+        assert!(estimate(&registers) > 1 << 60);
+        registers[..REGISTERS / 2].fill(1);
+        assert!(estimate(&registers) > EXACT as u64);
     }
 
     #[test]

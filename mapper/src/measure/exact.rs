@@ -427,6 +427,17 @@ mod tests {
             wide.add_int(i128::MAX);
         }
         assert_eq!(wide.magnitude().value(), Value::Int(-8));
+        // Also of floats, and of sums that are added.
+        wide.pending = PENDING - 1;
+        wide.add_float(0.5);
+        assert!(wide.pending < PENDING - 1);
+        let other = Wide {
+            pending: PENDING - 1,
+            ..wide.clone()
+        };
+        wide.add(&other);
+        assert!(wide.pending < PENDING);
+        assert_eq!(wide.magnitude().value(), Value::Int(-15));
         for _ in 0..100 {
             wide.settle();
         }

@@ -279,7 +279,10 @@ fn nearest_rank(percent: f64, count: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use jobspec::value::Level;
+
     use super::*;
+    use crate::frame;
 
     fn of(values: impl IntoIterator<Item = Value<'static>>, percent: f64) -> OwnedValue {
         let mut percentiles = Percentiles::default();
@@ -341,13 +344,29 @@ mod tests {
         assert!(matches!(one, Percentiles::Sketch(_)));
     }
 
-    /// 9,000 values of all kinds: numbers, texts that are numbers, texts, times.
+    #[test]
+    fn of_one_thing_alone_it_is_that_thing() {
+        let times = jobspec::value::Time::from_ns(5);
+        for value in [
+            Value::Level(Level::Fatal),
+            Value::Bool(true),
+            Value::Time(times),
+            Value::text(b"x"),
+            Value::Int(7),
+        ] {
+            assert_eq!(of(vec![value.clone(); 9_000], 50.0), value);
+        }
+    }
+
+    /// 9,000 values of all kinds: numbers, texts that are numbers, texts, times, levels, truths.
     fn many() -> Vec<OwnedValue> {
         let value = |index: i64| match index % 9 {
             0 => Value::owned_text(format!("text {:x}", index * 2_654_435_761 % 5_000)),
             1 => Value::owned_text(format!("{}.5", index % 700)),
             2 => Value::Time(jobspec::value::Time::from_ns(index * 1_000_003)),
-            3 => Value::Float(-0.001 * index as f64),
+            3 if index % 2 == 0 => Value::Float(-0.001 * index as f64),
+            3 if index % 5 == 0 => Value::Bool(index % 3 == 0),
+            3 => Value::Level(Level::ALL[index as usize % 6]),
             _ => Value::Int((index * 7919 % 100_000).into()),
         };
         (0..9_000).map(value).collect()
@@ -362,7 +381,7 @@ mod tests {
         let mut whole = Percentiles::default();
         values.iter().for_each(|value| whole.add(value));
         let whole = whole.percentiles(&wanted);
-        for size in [1, 700, 4096, 5000] {
+        for size in [1, 700, 4096, 4500, 5000] {
             // The last comes first, and neighbours are merged before strangers.
             let mut parts: Vec<Percentiles> = values
                 .chunks(size)
@@ -370,7 +389,8 @@ mod tests {
                 .map(|chunk| {
                     let mut part = Percentiles::default();
                     chunk.iter().for_each(|value| part.add(value));
-                    part
+                    assert!(part.is_sound() && part.bytes() > 0);
+                    frame::from_bytes(&frame::to_bytes(&part)).expect("and comes back")
                 })
                 .collect();
             while parts.len() > 1 {

@@ -305,5 +305,35 @@ mod tests {
         let (forth, halves) = (format!("{forth:?}"), format!("{halves:?}"));
         assert_eq!(forth, halves);
         assert!(forth.contains("prefix_bytes: 6,"), "{forth:.200}");
+        // What is short by itself is cut by what it meets, whichever is asked to.
+        let few = || sketch(&mut texts[5000..].iter());
+        let mut left = few();
+        left.merge(sketch(&mut texts[..5000].iter()));
+        let mut right = sketch(&mut texts[..5000].iter());
+        right.merge(few());
+        assert_eq!(format!("{left:?}"), forth);
+        assert_eq!(format!("{right:?}"), forth);
+    }
+
+    #[test]
+    fn a_hostile_sketch_is_refused() {
+        let parts = |prefix_bytes, others: usize, length: usize| SketchParts {
+            count: 1,
+            whole: true,
+            numbers: BTreeMap::new(),
+            prefix_bytes,
+            others: (0..others)
+                .map(|index| (BString::from(format!("{index:0length$}")), 1))
+                .collect(),
+        };
+        assert!(Sketch::try_from(parts(8, 3, 8)).is_ok());
+        assert!(Sketch::try_from(parts(7, 3, 8)).is_err());
+        assert!(Sketch::try_from(parts(PREFIX_BYTES + 1, 3, 8)).is_err());
+        assert!(Sketch::try_from(parts(8, PREFIXES + 1, 8)).is_err());
+        // Ranks that nothing has, and prefixes that are of nothing.
+        let hollow = Sketch::try_from(parts(8, 0, 8)).unwrap();
+        assert_eq!(hollow.value_at(0), Value::Null);
+        assert_eq!(from_ordered_bytes(b""), Value::Null);
+        assert_eq!(from_ordered_bytes(&[2, 99]), Value::Null);
     }
 }

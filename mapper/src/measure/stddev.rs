@@ -82,6 +82,12 @@ mod tests {
         assert_eq!(stddev(&[3.0, 3.0]), Value::Int(0));
         assert_eq!(stddev(&[2.0, 4.0, 6.0]), Value::Int(2));
         assert_eq!(stddev(&[1.0, 2.0]), Value::Float(0.5_f64.sqrt()));
+        // Whole numbers beyond 64 bits, as doubles.
+        let mut large = Stddev::default();
+        large.add(&Value::Int(1 << 80));
+        large.add(&Value::Int((1 << 80) + (1 << 40)));
+        let wanted = ((1_u128 << 79) as f64).sqrt();
+        assert_eq!(large.stddev(), Value::Float(wanted));
     }
 
     #[test]

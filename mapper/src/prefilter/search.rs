@@ -37,14 +37,16 @@ impl Part {
             .build();
         parts.push(match packed {
             Some(packed) => Part::Packed(Box::new(packed)),
-            None => Part::Many(
-                AhoCorasick::builder()
-                    .match_kind(MatchKind::LeftmostFirst)
-                    .build(&long)
-                    .ok()?,
-            ),
+            None => Part::many(&long)?,
         });
         Some(parts)
+    }
+
+    fn many(needles: &[Vec<u8>]) -> Option<Part> {
+        let searcher = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(needles);
+        searcher.ok().map(Part::Many)
     }
 
     /// A place in the first line that may be wanted, of a text of whole lines.
@@ -54,6 +56,43 @@ impl Part {
             Part::Packed(searcher) => searcher.find(text).map(|found| found.start()),
             Part::Many(searcher) => searcher.find(text).map(|found| found.start()),
             Part::Levels(levels) => levels.find(text, format),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobspec::plan::FormatName;
+
+    use super::*;
+    use crate::format::built_in_of;
+
+    /// Which of them a machine has is not for it to say what is found.
+    #[test]
+    fn every_way_to_look_for_many_finds_the_same() {
+        let format = built_in_of(FormatName::Json, b"");
+        let needles: Vec<Vec<u8>> = (0..9)
+            .map(|index| format!("needle{index}").into())
+            .collect();
+        let parts = Part::of_needles(needles.clone()).unwrap();
+        let [all] = &parts[..] else {
+            panic!("nine needles are looked for at once")
+        };
+        let many = Part::many(&needles).unwrap();
+        for text in [
+            "",
+            "needle",
+            "no needle9\n",
+            "needle4 needle2\n",
+            "\nneeneedle0",
+        ] {
+            let found = needles.iter().filter_map(|needle| {
+                let needle = std::str::from_utf8(needle).unwrap();
+                text.find(needle)
+            });
+            let first = found.min();
+            assert_eq!(all.find(text.as_bytes(), &*format), first, "{text}");
+            assert_eq!(many.find(text.as_bytes(), &*format), first, "{text}");
         }
     }
 }

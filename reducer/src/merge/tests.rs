@@ -114,3 +114,15 @@ fn a_value_of_another_operator_is_an_error() {
     let error = narrow(runs, 0, &mut spill, &Sums).unwrap_err();
     assert!(error.to_string().contains("not of its operator"), "{error}");
 }
+
+#[test]
+fn a_fault_of_who_takes_the_keys_ends_the_merge() {
+    let mut bytes = Vec::new();
+    append_record(b"key", b"value", &mut bytes);
+    let run = || vec![Run::of_bytes(bytes.clone())];
+    let full = || Error::Other("the disk is full".to_owned());
+    let error = each_key(run(), &Sums, &mut |_, _| Err(full().into())).unwrap_err();
+    assert_eq!(error.to_string(), "the disk is full");
+    let error = each_key(run(), &Sums, &mut |_, _| Err(Mismatch.into())).unwrap_err();
+    assert!(error.to_string().contains("not of its operator"), "{error}");
+}

@@ -351,6 +351,8 @@ fn arithmetic_is_exact_where_it_can_be() {
         ("yes + 1", "null", 1),
         ("obj + 1", "null", 1),
         ("2 + 3 * 4 - 6 / 2", "11", 0),
+        ("f - 0.25", "0.25", 0),
+        ("f / 2", "0.25", 0),
     ]);
 }
 
@@ -417,6 +419,22 @@ fn functions() {
         ("bucket(missing, '1m')", "null", 0),
         ("bucket(t, '1m')", "null", 1),
     ]);
+}
+
+#[test]
+fn calls_that_no_text_makes_are_harmless() {
+    let call = |function, arguments| Expr::Call {
+        function,
+        arguments,
+    };
+    let entry = Entry { paths: Vec::new() };
+    let misfits = Misfits::default();
+    let nothing = call(Function::Lower, Vec::new());
+    assert_eq!(nothing.eval(&entry, &misfits), Value::Null);
+    for (literal, wanted) in [(Value::Int(1), true), (Value::Null, false)] {
+        let exists = call(Function::Exists, vec![Expr::Literal(literal)]);
+        assert_eq!(exists.eval(&entry, &misfits), Value::Bool(wanted));
+    }
 }
 
 #[test]

@@ -388,6 +388,14 @@ fn keys_are_apart_and_compared_by_their_text() {
 }
 
 #[test]
+fn steps_that_cannot_be_followed_are_refused() {
+    let none = |text: &str| Sequence::new(&plan(text), TimeRange::default(), &[0]).is_none();
+    assert!(none("!x<5"));
+    assert!(none(&"a ".repeat(64)));
+    assert!(!none(&"a ".repeat(63)));
+}
+
+#[test]
 fn scope_keeps_matches_within_a_host_or_a_file() {
     let mut corpus = Corpus::random(&mut Random::new(1), 0);
     for (index, (stream, letters)) in [(0, "a"), (4, "b"), (1, "b"), (0, "b")].iter().enumerate() {
