@@ -63,6 +63,8 @@ pub mod job;
 mod names;
 pub mod plan;
 #[cfg(feature = "language")]
+mod room;
+#[cfg(feature = "language")]
 mod units;
 pub mod value;
 #[cfg(feature = "language")]
@@ -72,6 +74,8 @@ mod when;
 pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile, read_check};
 #[cfg(feature = "language")]
 pub use names::Target;
+#[cfg(feature = "language")]
+pub use room::with_room;
 #[cfg(feature = "language")]
 pub use schema::schema;
 #[cfg(feature = "language")]

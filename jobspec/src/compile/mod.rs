@@ -30,8 +30,6 @@ use view::View;
 
 /// A job file is written by a person; beyond this it is something else.
 pub const LARGEST_FILE: usize = 16 << 20;
-/// The parsers go down as deep as brackets nest; their own bounds fit into this many times over.
-const STACK_BYTES: usize = 64 << 20;
 /// Words held against one another for suggestions, in one job: enough for every mistake of a person.
 const COMPARISONS: usize = 2_000_000;
 
@@ -77,16 +75,8 @@ impl Request<'_> {
 
 /// Reads and checks a whole job; gives it, or every mistake in it.
 pub fn compile(source: &Source<'_>, request: &Request<'_>) -> Result<Job, Diagnostics> {
-    let compiled = std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("compile".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || Compiler::new(source, request).job(source))
-            .map(|thread| thread.join())
-    });
-    match compiled {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+    match crate::room::with_room(|| Compiler::new(source, request).job(source)) {
+        Ok(result) => result,
         Err(error) => Err(Diagnostics::new(
             Vec::new(),
             vec![Diagnostic {

@@ -2,6 +2,8 @@
 //! error; and whatever was read is evaluated and goes through bytes and back.
 #![no_main]
 
+mod room;
+
 use jobspec::expr::parse::{self, FieldTable, Inner, Mistake, ResultOperator, Scope};
 use jobspec::expr::{Column, Expr, FieldId, Misfits, Row, Search};
 use jobspec::value::{Level, Time, Value};
@@ -67,7 +69,9 @@ fn evaluate(expr: &Expr, data: &[u8]) {
     let _ = expr.holds(&entry, &Misfits::default());
 }
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(|data: &[u8]| room::in_room(data, read));
+
+fn read(data: &[u8]) {
     let config = bincode::config::standard().with_limit::<LIMIT>();
     if let Ok((expr, _)) = bincode::serde::decode_from_slice::<Expr, _>(data, config) {
         evaluate(&expr, data);
@@ -97,4 +101,4 @@ fuzz_target!(|data: &[u8]| {
         columns: vec!["service".to_owned(), "p95".to_owned()],
     }];
     check(text, parse::result(text, &operators, true));
-});
+}

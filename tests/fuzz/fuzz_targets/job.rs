@@ -2,12 +2,16 @@
 //! a `--set` a line, and the answer of every host list.
 #![no_main]
 
+mod room;
+
 use std::path::Path;
 
 use jobspec::{Request, Source, compile};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| room::in_room(bytes, read));
+
+fn read(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
     let file = parts.next().unwrap_or_default();
     let beside = parts.next();
@@ -42,4 +46,4 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!shown.contains('\u{1b}'));
         }
     }
-});
+}

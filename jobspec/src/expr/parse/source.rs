@@ -17,8 +17,6 @@ const MAX_TOKENS: usize = 20_000;
 const MAX_NESTING: usize = 64;
 /// What sqlparser counts: nested parentheses, and runs of NOT or signs.
 const RECURSION_LIMIT: usize = 200;
-/// sqlparser's tree leans left as deep as a chain has terms, and is walked and dropped recursively.
-const STACK_BYTES: usize = 64 << 20;
 
 /// Which words have a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,21 +63,12 @@ pub(super) struct Source<'t> {
 pub(super) fn with_room<T: Send>(
     work: impl FnOnce() -> Result<T, Vec<Mistake>> + Send,
 ) -> Result<T, Vec<Mistake>> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("expression".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, work);
-        match thread {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => Err(vec![Mistake {
-                span: 0..0,
-                message: format!("no thread to read the expression with: {error}"),
-                help: None,
-            }]),
-        }
+    crate::room::with_room(work).unwrap_or_else(|error| {
+        Err(vec![Mistake {
+            span: 0..0,
+            message: format!("no thread to read the expression with: {error}"),
+            help: None,
+        }])
     })
 }
 
