@@ -423,8 +423,8 @@ mod tests {
                 floats: floats.clone(),
                 others: vec![Value::owned_text("x")],
             };
-            let bytes = crate::frame::to_bytes(&exact);
-            let mut back: Exact = crate::frame::from_bytes(&bytes).unwrap();
+            let bytes = frame::to_bytes(&exact);
+            let mut back: Exact = frame::from_bytes(&bytes).unwrap();
             back.floats.sort_by(f64::total_cmp);
             let mut floats = floats;
             floats.sort_by(f64::total_cmp);
@@ -437,7 +437,7 @@ mod tests {
             floats: (0..1000).map(|index| f64::from(index) + 0.25).collect(),
             ..Exact::default()
         };
-        assert!(crate::frame::to_bytes(&exact).len() < 3000);
+        assert!(frame::to_bytes(&exact).len() < 3000);
     }
 
     #[test]
