@@ -101,6 +101,10 @@ pub struct RunArguments {
     #[arg(long)]
     pub resume: bool,
 
+    /// Writes the figures of this run into the baseline files of its checks
+    #[arg(long)]
+    pub update_baseline: bool,
+
     /// Reduces a second time in another order and grouping, and compares the bytes
     #[arg(long)]
     pub verify: bool,
@@ -158,6 +162,10 @@ pub struct ReduceArguments {
     /// Where the outputs go
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+
+    /// The job with other checks over the same operators
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use jobspec::diagnostic::Diagnostics;
 pub enum Outcome {
     Done,
     Incomplete,
+    CheckFailed,
 }
 
 /// How a command ended when it did not.
@@ -45,6 +46,7 @@ impl Outcome {
     pub fn exit_code(self) -> u8 {
         match self {
             Outcome::Done => 0,
+            Outcome::CheckFailed => 3,
             Outcome::Incomplete => 4,
         }
     }

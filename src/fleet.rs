@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
+use crate::asked;
 use crate::deploy;
 use crate::error::Error;
 use crate::host::Host;
@@ -103,6 +104,7 @@ pub fn head(job: &Job, started_ns: i64) -> Head {
             .collect(),
         started_ns,
         require_percent: job.run.require.percent,
+        checks: asked::kept(job),
     }
 }
 

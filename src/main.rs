@@ -1,6 +1,7 @@
 //! logstitch: analyses logs where they lie. Command line in, exit code out.
 
 mod args;
+mod asked;
 mod clock;
 mod command;
 mod contact;

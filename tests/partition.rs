@@ -208,6 +208,7 @@ fn run(random: &mut Random, job: &Job, lost: &[String], spool: &Path) {
             .collect(),
         started_ns: 0,
         require_percent: 100.0,
+        checks: Vec::new(),
     };
     let mut writer = Writer::create(spool, &head).unwrap();
     let mut ledger = Ledger::new(job.hosts.len());

@@ -1,5 +1,6 @@
 //! The tests of the whole program: one binary, this file its table of contents.
 
+mod checks;
 mod cli;
 mod deploy;
 mod formats;
@@ -9,6 +10,7 @@ mod memory;
 mod oracle;
 mod partition;
 mod prune;
+mod python;
 mod schema;
 mod ssh;
 mod sshd;

@@ -111,7 +111,7 @@ impl ResultExpr {
     }
 
     /// The expression as a job would write it; `operators` are the names of the plan's.
-    pub fn show<'a>(&'a self, operators: &'a [&'a str]) -> Shown<'a> {
+    pub fn show<'a>(&'a self, operators: &'a [String]) -> Shown<'a> {
         Shown {
             expr: self,
             operators,
@@ -122,7 +122,7 @@ impl ResultExpr {
 /// A condition as text.
 pub struct Shown<'a> {
     expr: &'a ResultExpr,
-    operators: &'a [&'a str],
+    operators: &'a [String],
 }
 
 impl Shown<'_> {
@@ -131,7 +131,9 @@ impl Shown<'_> {
     }
 
     fn name(&self, operator: u16) -> &str {
-        self.operators.get(usize::from(operator)).unwrap_or(&"?")
+        self.operators
+            .get(usize::from(operator))
+            .map_or("?", String::as_str)
     }
 
     fn cell(&self, cell: &Cell, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -148,6 +148,24 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A text that came from outside, for a terminal or a message: at most so many characters, and what would steer a
+/// terminal or turn the direction of writing is written out.
+pub fn shown(text: &[u8], most: usize) -> String {
+    let mut shown = String::new();
+    for (index, char) in String::from_utf8_lossy(text).chars().enumerate() {
+        if index == most {
+            shown.push('…');
+            break;
+        }
+        if is_unprintable(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
 fn is_unprintable(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

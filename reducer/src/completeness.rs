@@ -1,6 +1,7 @@
 //! What of a run came: every host's tallies, and whether a log is whole on it. Rows ask before they are finished, for
 //! their certainty; the summary says it.
 
+use jobspec::value::OwnedValue;
 use mapper::frame;
 use mapper::tally::StreamTally;
 
@@ -17,8 +18,22 @@ pub struct Completeness {
 pub struct HostCompleteness {
     /// By stream of its manifest.
     pub tallies: Vec<StreamTally>,
-    /// By log of the plan: whether all that the host has of it is in. True of a log that it does not hold.
-    pub logs: Vec<bool>,
+    /// Whether the host ended well and all that it has is in.
+    pub is_whole: bool,
+    /// By log of the plan: what did not come that the host has of it. Nothing of a log that it does not hold.
+    pub losses: Vec<Loss>,
+}
+
+/// What of a log did not come, from the least to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    None,
+    /// Whole streams, of which nothing came: those of a lost host, say.
+    Streams,
+    /// Whole segments: every entry that came is as it would have been.
+    Segments,
+    /// Files, or parts of them: entries beside the gap may have been taken for others than they are.
+    Files,
 }
 
 impl Completeness {
@@ -27,6 +42,11 @@ impl Completeness {
         Ok(Completeness {
             hosts: hosts.collect::<Result<_, _>>()?,
         })
+    }
+
+    #[cfg(test)]
+    pub fn of_hosts(hosts: Vec<HostCompleteness>) -> Completeness {
+        Completeness { hosts }
     }
 
     pub fn host(&self, host: u32) -> &HostCompleteness {
@@ -40,9 +60,33 @@ impl Completeness {
 
     /// Whether all came that one host has of a log. Hosts and logs that do not exist have nothing to lose.
     pub fn is_whole_on(&self, host: u32, log: u16) -> bool {
+        self.loss_on(host, log) == Loss::None
+    }
+
+    pub fn is_all_whole(&self) -> bool {
+        self.hosts.iter().all(|host| host.is_whole)
+    }
+
+    /// The share of hosts that are whole.
+    pub fn share(&self) -> OwnedValue {
+        let whole = self.hosts.iter().filter(|host| host.is_whole).count();
+        match self.hosts.len() {
+            0 => OwnedValue::Int(1),
+            hosts => OwnedValue::float(whole as f64 / hosts as f64),
+        }
+    }
+
+    /// The worst that was lost of a log, over all hosts.
+    pub fn loss(&self, log: u16) -> Loss {
+        let hosts = 0..self.hosts.len() as u32;
+        let losses = hosts.map(|host| self.loss_on(host, log));
+        losses.max().unwrap_or(Loss::None)
+    }
+
+    fn loss_on(&self, host: u32, log: u16) -> Loss {
         let host = self.hosts.get(host as usize);
-        let log = host.and_then(|host| host.logs.get(usize::from(log)));
-        log.copied().unwrap_or(true)
+        let log = host.and_then(|host| host.losses.get(usize::from(log)));
+        log.copied().unwrap_or(Loss::None)
     }
 }
 
@@ -55,29 +99,53 @@ fn of_host(spool: &Spool, host: u32) -> Result<HostCompleteness, Error> {
         .as_ref()
         .is_some_and(|report| report.state == HostState::Ok);
     let logs = 0..spool.head.plan.logs.len() as u16;
-    let mut logs: Vec<bool> = logs.map(|log| is_ok || !head.logs.contains(&log)).collect();
-    let mut lose = |log: u16| {
-        if let Some(whole) = logs.get_mut(usize::from(log)) {
-            *whole = false;
+    let lost = |log: u16| match is_ok || !head.logs.contains(&log) {
+        true => Loss::None,
+        false => Loss::Streams,
+    };
+    let mut losses: Vec<Loss> = logs.map(lost).collect();
+    let mut lose = |log: u16, loss: Loss| {
+        if let Some(worst) = losses.get_mut(usize::from(log)) {
+            *worst = loss.max(*worst);
         }
     };
     if let Some(manifest) = &spooled.manifest {
         for (log, finding) in &manifest.findings {
             if finding.kind.is_loss() {
-                lose(*log);
+                lose(*log, Loss::Files);
             }
         }
         for (stream, (planned, tally)) in manifest.streams.iter().zip(&tallies).enumerate() {
+            let log = planned.stream.log;
+            let parts = &spooled.parts;
+            let has_part = parts
+                .iter()
+                .any(|part| part.range.stream as usize == stream);
+            if has_part && !is_ok {
+                lose(log, Loss::Segments);
+            }
+            if !is_in(spooled, stream, planned.cuts.len()) {
+                lose(
+                    log,
+                    if has_part {
+                        Loss::Segments
+                    } else {
+                        Loss::Streams
+                    },
+                );
+            }
             let files = tally.files.values();
             let mut findings = files.flat_map(|file| &file.findings);
-            if !is_in(spooled, stream, planned.cuts.len())
-                || findings.any(|finding| finding.kind.is_loss())
-            {
-                lose(planned.stream.log);
+            if findings.any(|finding| finding.kind.is_loss()) {
+                lose(log, Loss::Files);
             }
         }
     }
-    Ok(HostCompleteness { tallies, logs })
+    Ok(HostCompleteness {
+        tallies,
+        is_whole: is_ok && losses.iter().all(|loss| *loss == Loss::None),
+        losses,
+    })
 }
 
 /// Whether every segment of a stream is in.

@@ -6,12 +6,14 @@
 //! opens no log.
 
 pub mod arrival;
+pub mod check;
 pub mod completeness;
 pub mod ledger;
 pub mod output;
 pub mod reduce;
 pub mod report;
 pub mod spool;
+pub mod verdict;
 
 mod error;
 mod merge;

@@ -35,6 +35,17 @@ pub struct Head {
     pub started_ns: i64,
     /// The share of hosts that must be complete.
     pub require_percent: f64,
+    /// What the job demands of the results.
+    pub checks: Vec<KeptCheck>,
+}
+
+/// A check as its job wrote it: a condition is read again by whoever asks it, for bytes may claim any tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCheck {
+    pub name: String,
+    pub text: String,
+    /// From no folder in particular.
+    pub baseline: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

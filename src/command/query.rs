@@ -51,13 +51,13 @@ fn answer(
     fleet::run(job, &spool, started_ns)?;
     let formats = [OutputFormat::Jsonl];
     let memory_bytes = job.run.memory_bytes;
-    let summary = super::run::write_outputs(&[spool], folder, &formats, memory_bytes, false)?;
-    for line in &summary.findings {
+    let written = super::run::write_outputs(&[spool], folder, &formats, memory_bytes, false, None)?;
+    for line in &written.summary.findings {
         log::warn!("{line}");
     }
     let path = folder.path().join("query.jsonl");
     let rows = std::fs::read(&path).map_err(|error| Error::failed(path.display(), error))?;
-    Ok((rows, summary.is_enough))
+    Ok((rows, written.summary.is_enough))
 }
 
 /// The job that the question stands for. A mistake in it is shown in this text.

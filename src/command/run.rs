@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jobspec::job::OutputFormat;
-use log::{info, warn};
+use jobspec::value::Time;
+use log::{error, info, warn};
+use reducer::check::Both;
 use reducer::completeness::Completeness;
-use reducer::output::{Folder, Jsonl, SPOOL, summary};
+use reducer::output::{Folder, Jsonl, SPOOL, junit, summary};
 use reducer::reduce::{self, Order, Reduction};
 use reducer::spool::Spool;
+use reducer::verdict::{CheckOutcome, Verdict};
 
 use crate::args::RunArguments;
+use crate::asked::{Asked, Baselines};
 use crate::error::{Error, Outcome};
 use crate::{fleet, job, resume};
 
@@ -36,6 +40,11 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
         (None, Some(out)) => out.clone(),
         (None, None) => PathBuf::from(job.output.dir.replace("{run}", &run_name(started_ns))),
     };
+    let baselines = match arguments.update_baseline {
+        true => Baselines::Written,
+        false => Baselines::Read,
+    };
+    let asked = Asked::of_job(&job, baselines)?;
     let _lock = job::lock(&job, &place)?;
     let folder = match &unfinished {
         Some(_) => Folder::resume(&place),
@@ -63,29 +72,69 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     }
     let memory_bytes = job.run.memory_bytes;
     let formats = &job.output.formats;
-    let summary = write_outputs(&[spool], &folder, formats, memory_bytes, arguments.verify)?;
-    for finding in &summary.findings {
-        warn!("{finding}");
-    }
+    let written = write_outputs(
+        &[spool],
+        &folder,
+        formats,
+        memory_bytes,
+        arguments.verify,
+        Some(asked),
+    )?;
+    let (summary, verdict) = (&written.summary, &written.verdict);
+    tell(summary, verdict);
     let place = folder.place().display().to_string();
     folder.publish().map_err(failed)?;
     info!(target: "summary", "{}: {}; {} ms; {place}", job.name, summary.line, began.elapsed().as_millis());
-    Ok(if summary.is_enough {
-        Outcome::Done
-    } else {
-        Outcome::Incomplete
-    })
+    let outcome = outcome(summary, verdict);
+    written
+        .asked
+        .write_baselines(&job.name, &run_time(started_ns))?;
+    Ok(outcome)
 }
 
-/// Makes a run's outputs from its spools.
+/// What was made of a spool.
+pub struct Written {
+    pub summary: summary::Summary,
+    pub verdict: Verdict,
+    asked: Asked,
+}
+
+/// Says on stderr what went wrong, and what checks came to.
+pub fn tell(summary: &summary::Summary, verdict: &Verdict) {
+    for finding in &summary.findings {
+        warn!("{finding}");
+    }
+    for check in &verdict.checks {
+        match check.outcome {
+            CheckOutcome::Passed => info!("{}", check.line()),
+            CheckOutcome::Failed | CheckOutcome::Unknown => error!("{}", check.line()),
+        }
+    }
+}
+
+pub fn outcome(summary: &summary::Summary, verdict: &Verdict) -> Outcome {
+    match (verdict.is_passed(), summary.is_enough) {
+        (false, _) => Outcome::CheckFailed,
+        (true, false) => Outcome::Incomplete,
+        (true, true) => Outcome::Done,
+    }
+}
+
+/// Makes a run's outputs from its spools, and judges them; by what the run of the spool asked, where nothing is asked now.
 pub fn write_outputs(
     spools: &[PathBuf],
     folder: &Folder,
     formats: &[OutputFormat],
     memory_bytes: u64,
     verify: bool,
-) -> Result<summary::Summary, Error> {
+    asked: Option<Asked>,
+) -> Result<Written, Error> {
+    let began = Instant::now();
     let spool = Spool::open(spools).map_err(failed)?;
+    let mut asked = match asked {
+        Some(asked) => asked,
+        None => Asked::of_spool(&spool.head)?,
+    };
     debug_assert!(
         formats.iter().all(|format| *format == OutputFormat::Jsonl),
         "others are refused before"
@@ -96,14 +145,26 @@ pub fn write_outputs(
         folder: folder.path(),
     };
     let completeness = Completeness::of(&spool).map_err(failed)?;
-    let operators = reduce::reduce(&spool, &completeness, &how, &mut Jsonl::new(folder.path()))
-        .map_err(failed)?;
+    let mut judge = asked.judge(&spool.head.plan, &completeness);
+    let mut jsonl = Jsonl::new(folder.path());
+    let mut sink = Both(&mut jsonl, &mut judge);
+    let operators = reduce::reduce(&spool, &completeness, &how, &mut sink).map_err(failed)?;
+    let verdict = asked.verdict(judge);
     if verify {
         verify_outputs(&spool, &completeness, folder.path())?;
     }
-    let summary = summary::Summary::new(&spool, &completeness, &operators).map_err(failed)?;
+    let mut summary = summary::Summary::new(&spool, &completeness, &operators).map_err(failed)?;
+    summary.judged(&verdict);
     summary.write(folder.path()).map_err(failed)?;
-    Ok(summary)
+    let head = &spool.head;
+    let started = run_time(head.started_ns);
+    let seconds = began.elapsed().as_secs_f64();
+    junit::write(folder.path(), &head.plan.job, &started, seconds, &verdict).map_err(failed)?;
+    Ok(Written {
+        summary,
+        verdict,
+        asked,
+    })
 }
 
 /// Reduces again in other orders and groupings, and on disk for the most part: by the law, to the same bytes.
@@ -135,6 +196,11 @@ fn verify_outputs(spool: &Spool, completeness: &Completeness, folder: &Path) -> 
     }
     info!(target: "summary", "verify: the same bytes in two other orders, groupings and spill sizes");
     Ok(())
+}
+
+/// The start of a run as outputs have it: whole seconds.
+fn run_time(started_ns: i64) -> String {
+    Time::new(started_ns, 0).to_string()
 }
 
 /// `{run}`: the start in UTC, as a name that sorts by time.

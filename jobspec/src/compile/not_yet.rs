@@ -11,7 +11,6 @@ const NOT_YET: &[&str] = &[
     "logs.*.drop",
     "logs.*.tag",
     "logs.*.redact",
-    "check",
     "alert",
     "run.incremental=true",
     "output.keep",

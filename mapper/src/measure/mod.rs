@@ -12,7 +12,7 @@ pub mod hash;
 mod percentile;
 mod sketch;
 mod stddev;
-mod sum;
+pub mod sum;
 mod top;
 
 use std::cmp::Ordering;

@@ -3,7 +3,10 @@
 
 mod folder;
 mod jsonl;
+pub mod junit;
+mod replace;
 pub mod summary;
 
 pub use folder::{Folder, SPOOL};
 pub use jsonl::Jsonl;
+pub use replace::replace;

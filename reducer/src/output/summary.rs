@@ -16,6 +16,7 @@ use crate::completeness::{Completeness, HostCompleteness, is_in};
 use crate::reduce::OperatorReport;
 use crate::report::{HostReport, HostState};
 use crate::spool::Spool;
+use crate::verdict::Verdict;
 
 /// What leaving out parts of logs rests on.
 const RESTS_ON: &str = "no entry of a log is earlier than one before it by more than the log's `disorder`; \
@@ -33,6 +34,8 @@ pub struct Summary {
     pub is_enough: bool,
     /// What went wrong, a line each.
     pub findings: Vec<String>,
+    /// Hosts of which something is missing.
+    pub missing: Vec<String>,
     json: Value,
 }
 
@@ -189,16 +192,32 @@ impl Summary {
             line,
             is_enough,
             findings,
+            missing: missing.into_iter().map(str::to_owned).collect(),
             json,
         })
     }
 
+    /// Puts the checks in.
+    pub fn judged(&mut self, verdict: &Verdict) {
+        if let Some(line) = verdict.line() {
+            self.line.push_str(", ");
+            self.line.push_str(&line);
+            self.add("checks", verdict.checks_json());
+        }
+    }
+
+    pub fn add(&mut self, key: &str, value: Value) {
+        if let Value::Object(json) = &mut self.json {
+            json.insert(key.to_owned(), value);
+        }
+    }
+
+    /// The folder may be in its place already: whoever reads sees the old summary or the new one.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        let path = folder.join("summary.json");
         let mut text =
             serde_json::to_string_pretty(&self.json).expect("a tree of JSON values is JSON");
         text.push('\n');
-        std::fs::write(&path, text).map_err(Error::io(&path))
+        super::replace(&folder.join("summary.json"), text.as_bytes())
     }
 }
 

@@ -29,6 +29,7 @@ fn head() -> Head {
         }],
         started_ns: 0,
         require_percent: 100.0,
+        checks: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use jobspec::diagnostic::shown;
 use mapper::open::Encoding;
 use mapper::tally::Finding;
 use serde_json::{Map, Value, json};
@@ -136,25 +137,6 @@ impl Lines {
         let line = format!("  {name:<9}  {value}");
         let _ = writeln!(self.text, "{}", line.trim_end());
     }
-}
-
-/// A text as a terminal may show it: at most so many characters; what would steer the terminal, and what would turn
-/// the direction of writing, is written out.
-fn shown(text: &[u8], width: usize) -> String {
-    let mut shown = String::new();
-    for (index, character) in String::from_utf8_lossy(text).chars().enumerate() {
-        if index == width {
-            shown.push('…');
-            break;
-        }
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 fn size_text(bytes: u64) -> String {

@@ -222,7 +222,9 @@ fn a_condition_is_shown_as_it_could_be_written() {
         "latency.p95[service = 'it''s' AND minute = -5] <= (2 * avg(latency.p95))",
     ] {
         let tree = read(text);
-        let shown = tree.show(&["latency", "errors"]).to_string();
+        let shown = tree
+            .show(&["latency".to_owned(), "errors".to_owned()])
+            .to_string();
         assert_eq!(shown, text);
         assert_eq!(read(&shown), tree);
     }
