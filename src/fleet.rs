@@ -242,7 +242,7 @@ fn failed(error: reducer::Error) -> Error {
 }
 
 /// A number that tests set to other than its value: the same job in other segments, a host that is soon silent.
-fn for_tests(name: &str, value: u64) -> Result<u64, Error> {
+pub fn for_tests(name: &str, value: u64) -> Result<u64, Error> {
     match std::env::var(name) {
         Ok(text) => match text.parse() {
             Ok(number) if number > 0 => Ok(number),

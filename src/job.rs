@@ -92,12 +92,10 @@ pub fn refuse_not_yet(job: &Job) -> Result<(), Error> {
 
 /// Holds the job's lock until it is dropped; a second run of the same job into the same place is refused.
 pub fn lock(job: &Job, place: &Path) -> Result<File, Error> {
-    let parent = match place.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(parent).map_err(|error| Error::failed(parent.display(), error))?;
-    let path = parent.join(format!(".{}.lock", job.name.replace(['/', '\0'], "_")));
+    let path = beside(place, &format!(".{}.lock", file_name(&job.name)));
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| Error::failed(parent.display(), error))?;
+    }
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -112,6 +110,19 @@ pub fn lock(job: &Job, place: &Path) -> Result<File, Error> {
         ))),
         Err(std::fs::TryLockError::Error(error)) => Err(Error::failed(path.display(), error)),
     }
+}
+
+/// A file beside the folder of a run's outputs: what the runs of a job share.
+pub fn beside(place: &Path, name: &str) -> PathBuf {
+    match place.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.join(name),
+        _ => Path::new(".").join(name),
+    }
+}
+
+/// A job's name as part of one.
+pub fn file_name(job: &str) -> String {
+    job.replace(['/', '\0'], "_")
 }
 
 /// The time, nanoseconds UTC.

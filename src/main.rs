@@ -10,7 +10,9 @@ mod error;
 mod fleet;
 mod host;
 mod job;
+mod logging;
 mod look;
+mod notify;
 mod resume;
 mod transport;
 
@@ -19,12 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // Quiet on success but for the one summary line; RUST_LOG says otherwise.
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("warn,summary=info"),
-    )
-    .format_target(false)
-    .init();
+    logging::begin();
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

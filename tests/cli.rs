@@ -17,7 +17,7 @@ fn run_is_quiet_but_for_one_line() {
     assert!(out.join("summary.json").is_file() && out.join("spool").is_dir());
     assert_eq!(
         names(folder.path()),
-        [".incident.lock", "out"],
+        [".incident.alerts.json", ".incident.lock", "out"],
         "nothing else is left beside the outputs"
     );
 }
@@ -158,6 +158,9 @@ fn a_key_can_be_set_on_the_command_line() {
         "select.slow.limit=3",
         "--from",
         "2026-01-19T14:20:00Z",
+        // They ask of minutes that are left out.
+        "--set",
+        "check=[]",
     ];
     logstitch(["run", INCIDENT])
         .args(set)
@@ -179,7 +182,9 @@ fn a_key_can_be_set_on_the_command_line() {
 fn one_host_can_be_picked() {
     let folder = Folder::new("host");
     let out = folder.path().join("out");
-    logstitch(["run", INCIDENT, "--host", "node-b", "--out"])
+    // What the job checks is of all hosts.
+    logstitch(["run", INCIDENT, "--set", "check=[]"])
+        .args(["--host", "node-b", "--out"])
         .arg(&out)
         .ends_with(0);
     let levels = folder.read("out/levels.jsonl");
@@ -247,7 +252,8 @@ fn a_spool_gives_the_same_outputs_again() {
         .arg(folder.path().join("third"))
         .ends_with(1);
     assert!(ended.stderr.contains("plan"), "{}", ended.stderr);
-    assert_eq!(names(folder.path()), [".incident.lock", "again", "first"]);
+    let all = [".incident.alerts.json", ".incident.lock", "again", "first"];
+    assert_eq!(names(folder.path()), all);
 }
 
 #[test]
@@ -267,7 +273,12 @@ fn a_late_host_joins_a_run_that_went_without_it() {
         .arg(parts[0].join("spool"))
         .arg("--out")
         .arg(&late)
-        .ends_with(4);
+        .ends_with(3);
+    assert!(
+        ended.stderr.contains("0 of 3 checks passed"),
+        "what holds of every host is unknown\n{}",
+        ended.stderr
+    );
     assert!(
         ended.stderr.contains("2 of 3 hosts") && ended.stderr.contains("INCOMPLETE: node-b"),
         "{}",

@@ -1,5 +1,6 @@
 //! The tests of the whole program: one binary, this file its table of contents.
 
+mod alerts;
 mod checks;
 mod cli;
 mod deploy;
@@ -7,11 +8,14 @@ mod formats;
 mod harness;
 mod jobs;
 mod memory;
+mod metrics;
 mod oracle;
 mod partition;
 mod prune;
 mod python;
+mod schedule;
 mod schema;
+mod server;
 mod ssh;
 mod sshd;
 mod tidy;

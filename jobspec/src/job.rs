@@ -184,6 +184,7 @@ pub enum NotifySpec {
     },
     Pagerduty {
         key: String,
+        endpoint: Option<String>,
     },
     Alertmanager {
         url: String,
@@ -197,5 +198,27 @@ pub enum NotifySpec {
         to: Vec<String>,
         user: Option<String>,
         password: Option<String>,
+        tls: SmtpTls,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpTls {
+    StartTls,
+    Tls,
+    None,
+}
+
+impl NotifySpec {
+    /// The key of the job file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            NotifySpec::Webhook { .. } => "webhook",
+            NotifySpec::Slack { .. } => "slack",
+            NotifySpec::Pagerduty { .. } => "pagerduty",
+            NotifySpec::Alertmanager { .. } => "alertmanager",
+            NotifySpec::Command { .. } => "command",
+            NotifySpec::Smtp { .. } => "smtp",
+        }
+    }
 }

@@ -46,6 +46,9 @@ pub enum Phase {
 }
 
 impl HostState {
+    /// Every name that a state may have.
+    pub const NAMES: [&str; 4] = ["ok", "partial", "failed", "skipped"];
+
     /// As the summary says it.
     pub fn name(self) -> &'static str {
         match self {

@@ -116,14 +116,40 @@ impl Verdict {
             .all(|check| check.outcome == CheckOutcome::Passed)
     }
 
-    /// For the summary line; None without checks.
-    pub fn line(&self) -> Option<String> {
+    /// For the summary line: what there is to say of checks and of alerts.
+    pub fn lines(&self) -> Vec<String> {
         let passed = self.checks.iter();
         let passed = passed.filter(|check| check.outcome == CheckOutcome::Passed);
-        match self.checks.len() {
-            0 => None,
-            checks => Some(format!("{} of {checks} checks passed", passed.count())),
+        let are = |state| {
+            let alerts = self.alerts.iter();
+            alerts.filter(|alert| alert.state == state).count()
+        };
+        let mut lines = Vec::new();
+        if !self.checks.is_empty() {
+            let checks = self.checks.len();
+            lines.push(format!("{} of {checks} checks passed", passed.count()));
         }
+        if !self.alerts.is_empty() {
+            let alerts = self.alerts.len();
+            lines.push(format!(
+                "{} of {alerts} alerts firing",
+                are(AlertState::Firing)
+            ));
+        }
+        match are(AlertState::Unknown) {
+            0 => {}
+            unknown => lines.push(format!("{unknown} cannot be told")),
+        }
+        lines
+    }
+
+    pub fn alerts_json(&self) -> Value {
+        let alerts = self.alerts.iter().map(|alert| {
+            let mut json = alert.json();
+            json.insert("delivery".to_owned(), json!("waiting"));
+            Value::Object(json)
+        });
+        alerts.collect()
     }
 
     pub fn checks_json(&self) -> Value {

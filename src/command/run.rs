@@ -8,7 +8,7 @@ use jobspec::value::Time;
 use log::{error, info, warn};
 use reducer::check::Both;
 use reducer::completeness::Completeness;
-use reducer::output::{Folder, Jsonl, SPOOL, junit, summary};
+use reducer::output::{Folder, Jsonl, Metrics, SPOOL, junit, summary};
 use reducer::reduce::{self, Order, Reduction};
 use reducer::spool::Spool;
 use reducer::verdict::{CheckOutcome, Verdict};
@@ -16,6 +16,7 @@ use reducer::verdict::{CheckOutcome, Verdict};
 use crate::args::RunArguments;
 use crate::asked::{Asked, Baselines};
 use crate::error::{Error, Outcome};
+use crate::notify::{self, Notifier};
 use crate::{fleet, job, resume};
 
 /// The budget of `--verify` for a spool that is small.
@@ -46,6 +47,7 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     };
     let asked = Asked::of_job(&job, baselines)?;
     let _lock = job::lock(&job, &place)?;
+    let notifier = Notifier::new(&job, &place)?;
     let folder = match &unfinished {
         Some(_) => Folder::resume(&place),
         None => Folder::create(&place),
@@ -80,22 +82,45 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
         arguments.verify,
         Some(asked),
     )?;
-    let (summary, verdict) = (&written.summary, &written.verdict);
-    tell(summary, verdict);
-    let place = folder.place().display().to_string();
+    let (mut summary, verdict) = (written.summary, written.verdict);
+    tell(&summary, &verdict);
+    let place = folder.place().to_owned();
     folder.publish().map_err(failed)?;
-    info!(target: "summary", "{}: {}; {} ms; {place}", job.name, summary.line, began.elapsed().as_millis());
-    let outcome = outcome(summary, verdict);
-    written
-        .asked
-        .write_baselines(&job.name, &run_time(started_ns))?;
-    Ok(outcome)
+    let mut undelivered = 0;
+    if let Some(notifier) = notifier {
+        let outputs = std::path::absolute(&place).unwrap_or_else(|_| place.clone());
+        let outputs = outputs.display().to_string();
+        let run = notify::run_of(&summary, run_time(started_ns), started_ns, &outputs);
+        let delivered = notifier.tell(&run, &verdict)?;
+        undelivered = delivered.undelivered;
+        if !verdict.alerts.is_empty() {
+            summary.add("alerts", delivered.alerts);
+            summary.write(&place).map_err(failed)?;
+        }
+    }
+    info!(target: "summary", "{}: {}; {} ms; {}", job.name, summary.line, began.elapsed().as_millis(), place.display());
+    if let Some(path) = &job.output.metrics {
+        let seconds = began.elapsed().as_secs_f64();
+        written
+            .metrics
+            .write(Path::new(path), seconds)
+            .map_err(failed)?;
+    }
+    let asked = written.asked;
+    asked.write_baselines(&job.name, &run_time(started_ns))?;
+    if undelivered > 0 {
+        return Err(Error::Failed(format!(
+            "messages of alerts that were not delivered: {undelivered}; the next run tries again"
+        )));
+    }
+    Ok(outcome(&summary, &verdict))
 }
 
 /// What was made of a spool.
 pub struct Written {
     pub summary: summary::Summary,
     pub verdict: Verdict,
+    metrics: Metrics,
     asked: Asked,
 }
 
@@ -161,6 +186,7 @@ pub fn write_outputs(
     let seconds = began.elapsed().as_secs_f64();
     junit::write(folder.path(), &head.plan.job, &started, seconds, &verdict).map_err(failed)?;
     Ok(Written {
+        metrics: Metrics::new(&spool, &completeness, &operators, &verdict),
         summary,
         verdict,
         asked,

@@ -6,7 +6,7 @@ use super::Compiler;
 use super::operators::Declared;
 use super::view::View;
 use crate::expr::parse::{self, ResultOperator};
-use crate::job::{AlertSpec, CheckSpec, NotifySpec, ResultExpr, row_key};
+use crate::job::{AlertSpec, CheckSpec, NotifySpec, ResultExpr, SmtpTls, row_key};
 use crate::plan::{Named, OperatorKind, OperatorPlan, Plan};
 use crate::table::{Text, shortened};
 use crate::value::Value;
@@ -31,10 +31,20 @@ impl Compiler<'_> {
                 .secret(url, "slack")
                 .map(|url| NotifySpec::Slack { url });
         }
+        let endpoint = view.written("endpoint");
         if let Some(key) = view.written("pagerduty") {
-            return self
-                .secret(key, "pagerduty")
-                .map(|key| NotifySpec::Pagerduty { key });
+            let key = self.secret(key, "pagerduty");
+            let endpoint = match endpoint {
+                None => None,
+                Some(endpoint) => Some(self.url(endpoint)?),
+            };
+            return key.map(|key| NotifySpec::Pagerduty { key, endpoint });
+        }
+        if endpoint.is_some() {
+            self.mistake(
+                view.place_of("endpoint"),
+                "`endpoint` goes with `pagerduty`",
+            );
         }
         if let Some(url) = view.written("alertmanager") {
             return self.url(url).map(|url| NotifySpec::Alertmanager { url });
@@ -76,7 +86,28 @@ impl Compiler<'_> {
                 );
             }
         }
+        let place = server
+            .as_ref()
+            .and_then(|server| crate::names::Target::parse(&server.value).ok());
+        let is_here = place.as_ref().is_some_and(|place| {
+            let host = place.host.as_str();
+            host == "localhost" || host == "::1" || host.starts_with("127.")
+        });
+        let tls = match view.written("tls").as_ref().map(|word| word.value.as_str()) {
+            Some("tls") => SmtpTls::Tls,
+            Some("none") => SmtpTls::None,
+            Some(_) => SmtpTls::StartTls,
+            None if place.is_some_and(|place| place.port == Some(465)) => SmtpTls::Tls,
+            None if is_here => SmtpTls::None,
+            None => SmtpTls::StartTls,
+        };
         let password = view.written("password");
+        if password.is_some() && tls == SmtpTls::None && !is_here {
+            self.mistake(
+                view.place_of("tls"),
+                "a password goes to another machine over TLS only",
+            );
+        }
         if password.is_some() && view.entry("user").is_none() {
             self.mistake(view.place_of("password"), "`password` without `user`");
         }
@@ -89,6 +120,7 @@ impl Compiler<'_> {
                 None => None,
                 Some(password) => Some(self.secret(password, "password")?),
             },
+            tls,
         })
     }
 

@@ -395,6 +395,11 @@ pub static NOTIFY: TableShape = TableShape {
             "a secret that holds an integration key",
         ),
         key(
+            "endpoint",
+            ANY,
+            "pagerduty: where its events go; default: https://events.pagerduty.com/v2/enqueue",
+        ),
+        key(
             "alertmanager",
             ANY,
             "the URL of an Alertmanager, or a secret that holds it",
@@ -422,6 +427,11 @@ pub static SMTP: TableShape = table(&[
     key("to", TEXTS, "the addresses that get it").required(),
     key("user", ANY, "the account at the server"),
     key("password", SECRET, "a secret that holds its password"),
+    key(
+        "tls",
+        Shape::Word(&["starttls", "tls", "none"]),
+        "how the connection is secured; default: starttls, tls at port 465, none to this machine itself",
+    ),
 ]);
 
 pub static RUN: TableShape = table(&[

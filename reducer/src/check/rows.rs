@@ -144,6 +144,7 @@ impl RowQuestion {
         };
         match (self.deciding, self.quantifier) {
             (0, _) if self.nulls > 0 => Some(part(self.nulls, "have no answer", &self.first_null)),
+            (0, Quantifier::Every) if asked == 1 => Some(format!("the row of {name} satisfies it")),
             (0, Quantifier::Every) => Some(format!("{asked} rows of {name} satisfy it")),
             (0, Quantifier::Some) => Some(format!("none of {asked} rows of {name} satisfies it")),
             (count, Quantifier::Every) => Some(part(count, "do not satisfy it", &self.first)),

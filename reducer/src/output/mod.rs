@@ -4,9 +4,11 @@
 mod folder;
 mod jsonl;
 pub mod junit;
+mod metrics;
 mod replace;
 pub mod summary;
 
 pub use folder::{Folder, SPOOL};
 pub use jsonl::Jsonl;
-pub use replace::replace;
+pub use metrics::Metrics;
+pub use replace::{replace, replace_private};

@@ -197,12 +197,17 @@ impl Summary {
         })
     }
 
-    /// Puts the checks in.
+    /// Puts the checks and alerts in; of these nothing is told yet.
     pub fn judged(&mut self, verdict: &Verdict) {
-        if let Some(line) = verdict.line() {
+        for part in verdict.lines() {
             self.line.push_str(", ");
-            self.line.push_str(&line);
+            self.line.push_str(&part);
+        }
+        if !verdict.checks.is_empty() {
             self.add("checks", verdict.checks_json());
+        }
+        if !verdict.alerts.is_empty() {
+            self.add("alerts", verdict.alerts_json());
         }
     }
 
