@@ -288,6 +288,37 @@ fn a_run_that_is_killed_while_it_tells_tells_the_same_again() {
 }
 
 #[test]
+fn what_nobody_gets_any_more_is_given_up_and_some_hosts_are_not_all() {
+    let server = Server::start();
+    let folder = Folder::new("alert-other");
+    let notify = format!("[notify.ops]\nwebhook = \"{}\"\n", server.url("/"));
+    job(&folder, &format!("{MANY}{notify}"));
+    server.answer(&["404 No"]);
+    run(&folder).ends_with(1);
+    // Of this host alone it would be over.
+    errors(&folder, 0);
+    let ended = run(&folder).args(["--host", "a"]).ends_with(0);
+    assert!(
+        ended
+            .stderr
+            .contains("of some hosts alone no alert is told"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(alerts(&folder)[0]["delivery"], "not told");
+    errors(&folder, 3);
+    job(&folder, "");
+    let ended = run(&folder).ends_with(0);
+    assert!(
+        ended.stderr.contains("an alert was never delivered and is given up: nightly: too many is firing by [notify.ops]"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(server.take().len(), 1);
+    assert_eq!(run(&folder).ends_with(0).stderr.lines().count(), 1);
+}
+
+#[test]
 fn a_signal_stops_what_is_being_told() {
     let server = Server::start();
     let folder = Folder::new("alert-signal");

@@ -16,6 +16,7 @@ mod python;
 mod schedule;
 mod schema;
 mod server;
+mod sound;
 mod ssh;
 mod sshd;
 mod tidy;

@@ -1,10 +1,14 @@
 //! What checks and alerts came to, as outputs and messages say it.
 
+use jobspec::diagnostic::shown;
 use jobspec::job::{AlertSpec, CheckSpec};
 use jobspec::value::OwnedValue;
 use serde_json::{Map, Value, json};
 
 use crate::check::{Answer, Judgement, value_json};
+
+/// Characters of a name or a condition on a line.
+const SHOWN_TEXT: usize = 500;
 
 /// The checks and alerts of a run, in the order of the job.
 #[derive(Clone, Debug, Default)]
@@ -143,10 +147,11 @@ impl Verdict {
         lines
     }
 
-    pub fn alerts_json(&self) -> Value {
+    /// `delivery` says what became of what is told of them.
+    pub fn alerts_json(&self, delivery: &str) -> Value {
         let alerts = self.alerts.iter().map(|alert| {
             let mut json = alert.json();
-            json.insert("delivery".to_owned(), json!("waiting"));
+            json.insert("delivery".to_owned(), json!(delivery));
             Value::Object(json)
         });
         alerts.collect()
@@ -169,12 +174,13 @@ impl Verdict {
 impl CheckResult {
     /// One line for a person.
     pub fn line(&self) -> String {
+        let text = shown(self.text.as_bytes(), SHOWN_TEXT);
         let name = match self.name == self.text {
             true => String::new(),
-            false => format!("{}: ", self.name),
+            false => format!("{}: ", shown(self.name.as_bytes(), SHOWN_TEXT)),
         };
         let outcome = self.outcome.name();
-        format!("check {outcome}: {name}{} ({})", self.text, self.why)
+        format!("check {outcome}: {name}{text} ({})", self.why)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use jobspec::diagnostic::shown;
 use jobspec::expr::display::{Legend, Seconds};
-use jobspec::job::{Job, TransportSpec};
+use jobspec::job::{Job, NotifySpec, TransportSpec};
 use jobspec::plan::{
     AggregatePlan, FormatChoice, Named, OperatorKind, Order, Reach, SelectPlan, SessionKey,
     TimeRange,
@@ -13,6 +14,9 @@ use jobspec::value::Time;
 use crate::args::JobArguments;
 use crate::error::{Error, Outcome};
 use crate::job;
+
+/// Characters of a check or an alert on its line.
+const SHOWN_CONDITION: usize = 500;
 
 pub fn check(arguments: &JobArguments) -> Result<Outcome, Error> {
     let job = job::load(arguments, job::now_ns(), job::Lists::FilesOnly)?;
@@ -235,13 +239,20 @@ fn write_select(plan: &SelectPlan, legend: Legend<'_>, out: &mut String) -> std:
 
 fn write_rest(job: &Job, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\noutput {}", job.output.dir)?;
-    if !job.checks.is_empty() || !job.alerts.is_empty() {
-        writeln!(
-            out,
-            "  {} checks, {} alerts",
-            job.checks.len(),
-            job.alerts.len()
-        )?;
+    let named = |name: &str, text: &str| {
+        let text = shown(text.as_bytes(), SHOWN_CONDITION);
+        match name == text {
+            true => text,
+            false => format!("{}: {text}", shown(name.as_bytes(), SHOWN_CONDITION)),
+        }
+    };
+    for check in &job.checks {
+        writeln!(out, "  check {}", named(&check.name, &check.text))?;
+    }
+    for alert in &job.alerts {
+        let kind = job.notify.get(&alert.send).map_or("", NotifySpec::kind);
+        let alert_text = named(&alert.name, &alert.text);
+        writeln!(out, "  alert {alert_text}, told by {} ({kind})", alert.send)?;
     }
     if !job.not_yet.is_empty() {
         writeln!(out, "\nThis version cannot run all of it:")?;

@@ -47,7 +47,11 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     };
     let asked = Asked::of_job(&job, baselines)?;
     let _lock = job::lock(&job, &place)?;
-    let notifier = Notifier::new(&job, &place)?;
+    let is_whole_job = arguments.job.host.is_empty();
+    let mut notifier = match is_whole_job {
+        true => Notifier::new(&job, &place)?,
+        false => None,
+    };
     let folder = match &unfinished {
         Some(_) => Folder::resume(&place),
         None => Folder::create(&place),
@@ -85,13 +89,21 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     let (mut summary, verdict) = (written.summary, written.verdict);
     tell(&summary, &verdict);
     let place = folder.place().to_owned();
-    folder.publish().map_err(failed)?;
-    let mut undelivered = 0;
-    if let Some(notifier) = notifier {
+    if let Some(notifier) = &mut notifier {
         let outputs = std::path::absolute(&place).unwrap_or_else(|_| place.clone());
         let outputs = outputs.display().to_string();
         let run = notify::run_of(&summary, run_time(started_ns), started_ns, &outputs);
-        let delivered = notifier.tell(&run, &verdict)?;
+        // Before anything can be seen of the run: what is decided is told, by this run or by the next.
+        notifier.decide(&run, &verdict)?;
+    } else if !is_whole_job && !verdict.alerts.is_empty() {
+        warn!("--host: of some hosts alone no alert is told");
+        summary.add("alerts", verdict.alerts_json("not told"));
+        summary.write(folder.path()).map_err(failed)?;
+    }
+    folder.publish().map_err(failed)?;
+    let mut undelivered = 0;
+    if let Some(notifier) = notifier {
+        let delivered = notifier.deliver_all(&verdict)?;
         undelivered = delivered.undelivered;
         if !verdict.alerts.is_empty() {
             summary.add("alerts", delivered.alerts);

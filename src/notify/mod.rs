@@ -67,6 +67,8 @@ impl Failure {
 /// Where the alerts of a job go. Made before the run begins, so that a secret that is missing is told by day.
 pub struct Notifier {
     outbox: Outbox,
+    /// By alert, what was decided.
+    told: Vec<Told>,
     notify: BTreeMap<String, NotifySpec>,
     folder: PathBuf,
     pause: Duration,
@@ -90,25 +92,34 @@ impl Notifier {
         }
         Ok(Some(Notifier {
             outbox: Outbox::open(&path)?,
+            told: Vec::new(),
             notify: job.notify.clone(),
             folder: job.folder.clone(),
             pause: Duration::from_millis(fleet::for_tests("LOGSTITCH_ALERT_PAUSE_MS", PAUSE_MS)?),
         }))
     }
 
-    /// Tells what is to be told of these alerts, and what earlier runs could not. What became of each is for the summary;
-    /// an error is a signal, or an outbox that cannot be written.
-    pub fn tell(mut self, run: &Run, verdict: &Verdict) -> Result<Delivered, Error> {
-        let told = self.outbox.decide(run, &verdict.alerts);
+    /// Puts what is to be told of these alerts into the outbox, beside what earlier runs could not tell.
+    pub fn decide(&mut self, run: &Run, verdict: &Verdict) -> Result<(), Error> {
+        self.told = self.outbox.decide(run, &verdict.alerts);
+        let notify = &self.notify;
+        self.outbox
+            .give_up(|message| !notify.contains_key(&message.send));
         for lost in self.outbox.take_lost() {
             warn!("{lost}");
         }
-        self.outbox.save()?;
+        self.outbox.save()
+    }
+
+    /// Delivers what is in the outbox. What became of each alert is for the summary; an error is a signal, or an outbox that
+    /// cannot be written.
+    pub fn deliver_all(mut self, verdict: &Verdict) -> Result<Delivered, Error> {
+        let told = std::mem::take(&mut self.told);
         let mut failures = BTreeMap::new();
         if !self.outbox.is_empty() {
             // Deliveries block; a signal ends the run, and what is not yet delivered stays in the outbox.
             let work = move || {
-                let failures = self.deliver_all();
+                let failures = self.attempt_all();
                 (self, failures)
             };
             let done = fleet::block_on(async { tokio::task::spawn_blocking(work).await })?;
@@ -136,7 +147,7 @@ impl Notifier {
     }
 
     /// By message that is left: why.
-    fn deliver_all(&mut self) -> Result<BTreeMap<String, String>, Error> {
+    fn attempt_all(&mut self) -> Result<BTreeMap<String, String>, Error> {
         let began = Instant::now();
         let mut failures: BTreeMap<String, Failure> = BTreeMap::new();
         for attempt in 0..ATTEMPTS {
@@ -194,7 +205,7 @@ impl Notifier {
 
     fn deliver(&self, message: &Message) -> Result<(), Failure> {
         let spec = self.notify.get(&message.send);
-        let spec = spec.ok_or_else(|| Failure::lasting("the job has no such table any more"))?;
+        let spec = spec.ok_or_else(|| Failure::lasting("the job has no such table"))?;
         let secret = |text: &str| secret::value(text, &self.folder).map_err(Failure::lasting);
         match spec {
             NotifySpec::Webhook { url } => webhook::send(&secret(url)?, message),

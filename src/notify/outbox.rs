@@ -134,15 +134,30 @@ impl Outbox {
             messages.retain(|old| old.incident != message.incident || old.state != state);
             messages.push(message);
         }
-        while self.held.messages.len() > MOST_MESSAGES {
-            let message = self.held.messages.remove(0);
-            self.lost.push(format!(
-                "an alert was never delivered and is given up: {} of {}",
-                message.title(),
-                message.run.at
-            ));
-        }
+        let beyond = self.held.messages.len().saturating_sub(MOST_MESSAGES);
+        let mut place = 0;
+        self.give_up(|_| {
+            place += 1;
+            place <= beyond
+        });
         told
+    }
+
+    /// Takes messages out that nobody will get, and says so.
+    pub fn give_up(&mut self, mut is_lost: impl FnMut(&Message) -> bool) {
+        let lost = &mut self.lost;
+        self.held.messages.retain(|message| {
+            let is_lost = is_lost(message);
+            if is_lost {
+                lost.push(format!(
+                    "an alert was never delivered and is given up: {} by [notify.{}], of {}",
+                    message.title(),
+                    message.send,
+                    message.run.at
+                ));
+            }
+            !is_lost
+        });
     }
 
     pub fn take_lost(&mut self) -> Vec<String> {

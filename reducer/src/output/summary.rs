@@ -207,7 +207,7 @@ impl Summary {
             self.add("checks", verdict.checks_json());
         }
         if !verdict.alerts.is_empty() {
-            self.add("alerts", verdict.alerts_json());
+            self.add("alerts", verdict.alerts_json("waiting"));
         }
     }
 
