@@ -98,6 +98,7 @@ fn read(data: &[u8]) {
     check(text, parse::query(text, &["app".to_owned()], &mut scope));
     let operators = [ResultOperator {
         name: "latency".to_owned(),
+        has_key: true,
         columns: vec!["service".to_owned(), "p95".to_owned()],
     }];
     check(text, parse::result(text, &operators, true));

@@ -240,7 +240,7 @@ fn obeys_all(name: &str, cases: u64, corpus: Maker, case: Caser) {
         with_rows += u64::from(rows > 0);
     }
     assert!(
-        with_rows * 4 > cases,
+        with_rows * 8 > cases,
         "{name}: only {with_rows} cases have rows"
     );
 }
