@@ -6,6 +6,8 @@
 //! is quicker than a memory map; `LOGSTITCH_READ=map` in the mapper's environment asks for maps all the same.
 
 mod decode;
+mod decoded;
+pub mod frames;
 mod input;
 mod map;
 #[cfg(test)]
@@ -17,14 +19,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::tally::{Finding, FindingKind};
-use decode::Decoder;
-use input::{Input, Source};
-use utf16::Utf16;
+use decoded::Decoded;
+use frames::FrameStart;
+use input::Source;
 
 /// How a file is packed, by its magic bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -208,56 +210,44 @@ enum Bytes {
     Ended,
 }
 
-/// Decoders are asked for pieces of one size, whatever the caller's buffer holds: so a damaged file gives the same
-/// bytes to every reader.
-struct Decoded {
-    decoder: Decoder,
-    utf16: Option<Utf16>,
-    left: u64,
-    wanted: u64,
-    piece: Vec<u8>,
-    text: Vec<u8>,
-    served: usize,
-    end: Option<Option<Finding>>,
-}
-
-const PIECE_BYTES: usize = 64 << 10;
-
 impl Content {
     /// The content from its decoded byte `offset` on: at once in plain files, by decoding up to there in others.
     pub fn new(path: &[u8], file: File, shape: Shape, offset: u64) -> Content {
-        let source = Source::new(file, shape.size, shape.reading);
-        let bytes = match (shape.compression, shape.encoding) {
-            (Compression::Plain, Encoding::Utf8) => Bytes::Plain {
-                source,
-                at: offset,
-                size: shape.size,
-            },
-            (compression, encoding) => Bytes::Decoded(Box::new(Decoded {
-                decoder: Decoder::new(compression, Input::new(source, shape.size)),
-                utf16: Utf16::new(encoding),
-                left: shape.max_decoded_bytes,
-                wanted: shape.decoded_end,
-                piece: vec![0; PIECE_BYTES],
-                text: Vec::new(),
-                served: 0,
-                end: None,
-            })),
-        };
+        Content::framed(path, file, shape, &[], offset)
+    }
+
+    /// The same of a file of which the starts of some frames are known: decoded from the nearest of them on.
+    pub fn framed(
+        path: &[u8],
+        file: File,
+        shape: Shape,
+        starts: &[FrameStart],
+        offset: u64,
+    ) -> Content {
         let mut content = Content {
             path: path.to_vec(),
-            bytes,
+            bytes: Bytes::Ended,
             finding: None,
             unpaid: 0,
             taken: 0,
         };
-        if matches!(content.bytes, Bytes::Decoded(_)) {
-            content.skip(offset);
+        if shape.compression == Compression::Plain && shape.encoding == Encoding::Utf8 {
+            content.bytes = Bytes::Plain {
+                source: Source::new(Arc::new(file), shape.size, shape.reading),
+                at: offset,
+                size: shape.size,
+            };
+        } else {
+            let decoded = Decoded::new(file, shape, starts, offset);
+            let start = decoded.start();
+            content.taken = start.disk;
+            content.bytes = Bytes::Decoded(Box::new(decoded));
+            content.skip(offset.saturating_sub(start.decoded));
         }
         content
     }
 
-    /// Fills a part of `to`; 0 is the end of what can be read.
+    /// Fills a part of `to`; 0 is the end of what can be read, or the beginning of what is damaged.
     pub fn read(&mut self, to: &mut [u8]) -> usize {
         match &mut self.bytes {
             Bytes::Ended => 0,
@@ -282,23 +272,37 @@ impl Content {
                     Err(error) => self.end(FindingKind::Unreadable, reason(&error)),
                 }
             }
-            Bytes::Decoded(decoded) => {
-                while decoded.served == decoded.text.len() {
-                    if let Some(finding) = decoded.end.take() {
-                        self.finding = finding;
-                        self.bytes = Bytes::Ended;
-                        return 0;
-                    }
-                    decoded.next_piece(&self.path);
-                    let taken = decoded.decoder.taken().max(self.taken);
-                    self.unpaid += taken - std::mem::replace(&mut self.taken, taken);
+            Bytes::Decoded(decoded) => loop {
+                if let Some(count) = decoded.serve(to) {
+                    return count;
                 }
-                let rest = &decoded.text[decoded.served..];
-                let count = rest.len().min(to.len());
-                to[..count].copy_from_slice(&rest[..count]);
-                decoded.served += count;
-                count
-            }
+                if let Some(end) = decoded.end() {
+                    self.finding = end.finding.clone();
+                    if decoded.next_start().is_none() {
+                        self.bytes = Bytes::Ended;
+                    }
+                    return 0;
+                }
+                decoded.next_piece(&self.path);
+                let taken = decoded.taken().max(self.taken);
+                self.unpaid += taken - std::mem::replace(&mut self.taken, taken);
+            },
+        }
+    }
+
+    /// Where reading can go on behind something that is damaged: the decoded offset, known once `read` gave 0.
+    pub fn next_start(&self) -> Option<u64> {
+        match &self.bytes {
+            Bytes::Decoded(decoded) => decoded.next_start(),
+            Bytes::Plain { .. } | Bytes::Ended => None,
+        }
+    }
+
+    /// Goes on there: `read` gives bytes again, and what is to be said of the file is of those.
+    pub fn go_on(&mut self) {
+        if let Bytes::Decoded(decoded) = &mut self.bytes {
+            decoded.go_on();
+            self.finding = None;
         }
     }
 
@@ -340,57 +344,6 @@ impl Content {
                 read => count -= read as u64,
             }
         }
-    }
-}
-
-impl Decoded {
-    fn next_piece(&mut self, path: &[u8]) {
-        self.served = 0;
-        self.text.clear();
-        let (count, end) = match self.decoder.decode(&mut self.piece) {
-            Ok(0) => (
-                0,
-                Some(
-                    self.decoder
-                        .note()
-                        .map(|(kind, detail)| Finding::new(path, kind, detail)),
-                ),
-            ),
-            Ok(count) if self.wanted <= self.left && count as u64 >= self.wanted => {
-                (self.wanted as usize, Some(None))
-            }
-            Ok(count) if count as u64 > self.left => (
-                self.left as usize,
-                Some(Some(Finding::new(path, FindingKind::Capped, String::new()))),
-            ),
-            Ok(count) => (count, None),
-            Err(error) => {
-                let kind = match error.kind() {
-                    io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::InvalidData
-                    | io::ErrorKind::InvalidInput => FindingKind::Corrupt,
-                    _ if error.raw_os_error().is_some() => FindingKind::Unreadable,
-                    _ => FindingKind::Corrupt,
-                };
-                let detail = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => "its compressed data end too early".to_owned(),
-                    _ => reason(&error),
-                };
-                (0, Some(Some(Finding::new(path, kind, detail))))
-            }
-        };
-        self.left -= count as u64;
-        self.wanted -= count as u64;
-        match &mut self.utf16 {
-            None => self.text.extend_from_slice(&self.piece[..count]),
-            Some(utf16) => {
-                utf16.decode(&self.piece[..count], &mut self.text);
-                if end.is_some() {
-                    utf16.finish(&mut self.text);
-                }
-            }
-        }
-        self.end = end;
     }
 }
 

@@ -206,20 +206,9 @@ impl Beyond for Reach {
     }
 }
 
-/// The cuts of a settled stream without what cannot matter, and what that is.
-pub fn prune(
-    stream: &Stream,
-    cuts: Vec<Cut>,
-    span: &Span,
-    context: &ReadContext<'_>,
-) -> (Vec<Cut>, Vec<Pruned>) {
-    let kept = Search::new(stream, span, context).kept();
-    (clip(cuts, &kept), kept.pruned(stream))
-}
-
 /// The part of a stream that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kept {
+pub struct Kept {
     first: Position,
     /// None: to the end.
     end: Option<Position>,
@@ -228,7 +217,27 @@ struct Kept {
 }
 
 impl Kept {
-    fn pruned(&self, stream: &Stream) -> Vec<Pruned> {
+    /// Of a settled stream what can matter.
+    pub fn of(stream: &Stream, span: &Span, context: &ReadContext<'_>) -> Kept {
+        Search::new(stream, span, context).kept()
+    }
+
+    pub fn everything() -> Kept {
+        Kept {
+            first: Position::default(),
+            end: None,
+            written_before: u32::MAX,
+        }
+    }
+
+    /// Whether anything of a file is read.
+    pub fn has(&self, file: u32) -> bool {
+        let head = Position { file, offset: 0 };
+        file >= self.first.file && self.end.is_none_or(|end| end > head && end > self.first)
+    }
+
+    /// What is not read.
+    pub fn pruned(&self, stream: &Stream) -> Vec<Pruned> {
         let mut pruned = Vec::new();
         for file in 0..stream.files.len() as u32 {
             let mut part = |first, end, why| {
@@ -239,7 +248,6 @@ impl Kept {
                     why,
                 });
             };
-            let head = Position { file, offset: 0 };
             if file < self.first.file {
                 let is_by_mtime = file >= self.written_before;
                 let why = match is_by_mtime {
@@ -247,7 +255,7 @@ impl Kept {
                     false => Why::BeforeFrom,
                 };
                 part(0, None, why);
-            } else if self.end.is_some_and(|end| end <= head || end <= self.first) {
+            } else if !self.has(file) {
                 part(0, None, Why::AfterTo);
             } else {
                 if file == self.first.file && self.first.offset > 0 {
@@ -260,22 +268,23 @@ impl Kept {
         }
         pruned
     }
-}
 
-fn clip(cuts: Vec<Cut>, kept: &Kept) -> Vec<Cut> {
-    let is_kept = |cut: &Cut| {
-        cut.end.is_none_or(|end| end > kept.first)
-            && kept
-                .end
-                .is_none_or(|end| cut.first < end && kept.first < end)
-    };
-    let mut cuts: Vec<Cut> = cuts.into_iter().filter(is_kept).collect();
-    if let Some(first) = cuts.first_mut() {
-        first.first = first.first.max(kept.first);
-        first.after_pruned = first.first != Position::default();
+    /// The cuts of the stream without what is not read.
+    pub fn clip(&self, cuts: Vec<Cut>) -> Vec<Cut> {
+        let is_kept = |cut: &Cut| {
+            cut.end.is_none_or(|end| end > self.first)
+                && self
+                    .end
+                    .is_none_or(|end| cut.first < end && self.first < end)
+        };
+        let mut cuts: Vec<Cut> = cuts.into_iter().filter(is_kept).collect();
+        if let Some(first) = cuts.first_mut() {
+            first.first = first.first.max(self.first);
+            first.after_pruned = first.first != Position::default();
+        }
+        if let (Some(last), Some(end)) = (cuts.last_mut(), self.end) {
+            last.end = Some(last.end.map_or(end, |own| own.min(end)));
+        }
+        cuts
     }
-    if let (Some(last), Some(end)) = (cuts.last_mut(), kept.end) {
-        last.end = Some(last.end.map_or(end, |own| own.min(end)));
-    }
-    cuts
 }

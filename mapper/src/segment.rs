@@ -59,8 +59,9 @@ pub struct Cut {
     pub after_pruned: bool,
 }
 
-/// The segments of a stream, in order: cuts at the heads of files, and inside plain files every `target_bytes`, if
-/// the format bears it (`splittable`). Small neighbouring files make one segment.
+/// The segments of a stream, in order: cuts at the heads of files, and if the format bears it (`splittable`) inside
+/// plain files every `target_bytes`, and inside packed ones where they can be decoded from and as many decoded bytes
+/// have come. Small neighbouring files make one segment.
 pub fn cuts(stream: &Stream, splittable: bool, target_bytes: u64) -> Vec<Cut> {
     let target_bytes = target_bytes.max(1);
     let mut starts = vec![Position { file: 0, offset: 0 }];
@@ -74,6 +75,7 @@ pub fn cuts(stream: &Stream, splittable: bool, target_bytes: u64) -> Vec<Cut> {
             });
             gathered = 0;
         }
+        let before = gathered;
         gathered += file.size;
         if splittable && file.is_plain() {
             // Every cut inside this file leaves what comes after it.
@@ -83,6 +85,21 @@ pub fn cuts(stream: &Stream, splittable: bool, target_bytes: u64) -> Vec<Cut> {
                     file: index,
                     offset: file.size - gathered,
                 });
+            }
+        } else if splittable {
+            // How many decoded bytes follow the last start is not known: those on disk have to do.
+            let mut last = 0;
+            for start in file.frames.iter().filter(|start| start.decoded > 0) {
+                let before = if last == 0 { before } else { 0 };
+                if before.saturating_add(start.decoded.saturating_sub(last)) >= target_bytes {
+                    // The reader begins behind the line end that it finds from the byte before on.
+                    starts.push(Position {
+                        file: index,
+                        offset: start.decoded + 1,
+                    });
+                    last = start.decoded;
+                    gathered = file.size.saturating_sub(start.disk);
+                }
             }
         }
     }

@@ -22,9 +22,10 @@ use crate::message::{
     ToMapper, Usage,
 };
 use crate::open::Reading;
+use crate::open::frames::LEAST_APART;
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::prefilter::Prefilter;
-use crate::prune::{self, Span};
+use crate::prune::{Kept, Span};
 use crate::scan::{self, Work, Yield};
 use crate::segment::{self, LineCounts, ReadContext, Spare, WINDOW_BYTES};
 use crate::stream::{self, Stream};
@@ -429,13 +430,9 @@ pub fn find(start: &Start) -> Result<Manifest, Error> {
         manifest
             .findings
             .extend(findings.into_iter().map(|finding| (stream.log, finding)));
-        let most = Budget::of(&plan.limits, 1).segment_bytes;
-        let segment_bytes = start.segment_bytes.min(most);
-        let cuts = segment::cuts(&stream, chosen.format.splittable(), segment_bytes);
-        let (cuts, pruned) = match Span::of(plan, stream.log) {
-            Some(span) => prune::prune(
+        let kept = match Span::of(plan, stream.log) {
+            Some(span) => Kept::of(
                 &stream,
-                cuts,
                 &span,
                 &ReadContext {
                     host: &start.host,
@@ -456,14 +453,22 @@ pub fn find(start: &Start) -> Result<Manifest, Error> {
                     pace: None,
                 },
             ),
-            None => (cuts, Vec::new()),
+            None => Kept::everything(),
         };
+        for (index, file) in stream.files.iter_mut().enumerate() {
+            if kept.has(index as u32) {
+                file.find_frames(LEAST_APART);
+            }
+        }
+        let most = Budget::of(&plan.limits, 1).segment_bytes;
+        let segment_bytes = start.segment_bytes.min(most);
+        let cuts = segment::cuts(&stream, chosen.format.splittable(), segment_bytes);
         manifest.streams.push(PlannedStream {
             format: chosen.format.name().to_owned(),
             why: chosen.why,
             recipe: chosen.recipe,
-            cuts,
-            pruned,
+            cuts: kept.clip(cuts),
+            pruned: kept.pruned(&stream),
             stream,
         });
     }

@@ -176,6 +176,8 @@ pub enum FindingKind {
     Capped,
     /// A glob that leads to more than is looked at.
     TooMany,
+    /// Some of its compressed data are damaged, but not the frames that are read behind them.
+    Damaged,
 }
 
 impl FindingKind {
@@ -187,7 +189,8 @@ impl FindingKind {
             | FindingKind::Truncated
             | FindingKind::Corrupt
             | FindingKind::Capped
-            | FindingKind::TooMany => true,
+            | FindingKind::TooMany
+            | FindingKind::Damaged => true,
             FindingKind::NoMatch
             | FindingKind::NotRegular
             | FindingKind::Duplicate
@@ -209,6 +212,7 @@ impl FindingKind {
             FindingKind::TrailingBytes => "has bytes after its compressed data",
             FindingKind::Capped => "decodes to more than max_decoded_bytes, read up to there",
             FindingKind::TooMany => "leads to too many files",
+            FindingKind::Damaged => "is damaged, read on behind that",
         }
     }
 }

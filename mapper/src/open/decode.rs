@@ -10,7 +10,8 @@ use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 use zstd::stream::raw::{self, Operation};
 
-use super::{Compression, Input};
+use super::Compression;
+use super::input::Input;
 use crate::tally::FindingKind;
 
 /// Largest window of a zstd frame, as a power of two: what the command line accepts unless told otherwise.
@@ -44,7 +45,7 @@ impl Decoder {
         }
     }
 
-    /// Bytes read from the file so far; 0 once nothing comes any more.
+    /// How far the file is read; 0 once nothing comes any more.
     pub(super) fn taken(&self) -> u64 {
         match &self.state {
             State::Between(input) | State::Zstd(input, _) => input.taken(),

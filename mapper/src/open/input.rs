@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use super::Reading;
 use super::map::Map;
@@ -11,7 +12,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// Where bytes come from.
 pub(super) struct Source {
-    file: File,
+    file: Arc<File>,
     map: Mapping,
 }
 
@@ -23,7 +24,7 @@ enum Mapping {
 }
 
 impl Source {
-    pub(super) fn new(file: File, size: u64, reading: Reading) -> Source {
+    pub(super) fn new(file: Arc<File>, size: u64, reading: Reading) -> Source {
         let map = match reading {
             Reading::Positional => Mapping::None,
             Reading::Mapped => Mapping::Wanted(size),
@@ -60,25 +61,26 @@ impl Source {
 pub(super) struct Input {
     source: Source,
     at: u64,
-    size: u64,
+    limit: u64,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Input {
-    pub(super) fn new(source: Source, size: u64) -> Input {
+    /// The bytes from `at` up to `limit`, both offsets in the file.
+    pub(super) fn new(source: Source, at: u64, limit: u64) -> Input {
         Input {
             source,
-            at: 0,
-            size,
+            at,
+            limit,
             buffer: vec![0; BUFFER_BYTES].into(),
             start: 0,
             end: 0,
         }
     }
 
-    /// Bytes read from the file so far.
+    /// Where in the file the next bytes are read from.
     pub(super) fn taken(&self) -> u64 {
         self.at
     }
@@ -94,7 +96,7 @@ impl Input {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let left = self.size.saturating_sub(self.at);
+        let left = self.limit.saturating_sub(self.at);
         let room = &mut self.buffer[self.end..];
         let wanted = room.len().min(left.try_into().unwrap_or(usize::MAX));
         let count = self.source.read_at(&mut room[..wanted], self.at)?;

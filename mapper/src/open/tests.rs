@@ -184,7 +184,7 @@ fn a_mapped_file_that_shrinks_is_read_as_far_as_it_is() {
         fs::write(&path, &text).unwrap();
         let name = path.as_os_str().as_bytes();
         let (file, _) = open(name).unwrap();
-        let mut source = Source::new(file, size, Reading::Mapped);
+        let mut source = Source::new(Arc::new(file), size, Reading::Mapped);
         let mut head = [0; 4000];
         assert_eq!(source.read_at(&mut head, 0).unwrap(), 4000);
         assert!(source.is_mapped());
@@ -227,7 +227,7 @@ fn a_mapped_file_that_grows_again_is_read_on() {
     let path = folder.path().join("log");
     fs::write(&path, text()).unwrap();
     let (file, metadata) = open(path.as_os_str().as_bytes()).unwrap();
-    let mut source = Source::new(file, metadata.len(), Reading::Mapped);
+    let mut source = Source::new(Arc::new(file), metadata.len(), Reading::Mapped);
     let mut piece = [0; 100];
     assert_eq!(source.read_at(&mut piece, 0).unwrap(), 100);
     fs::write(&path, b"").unwrap();

@@ -58,11 +58,7 @@ impl<'a> Search<'a> {
     pub(super) fn kept(&self) -> Kept {
         let files = &self.stream.files;
         if self.is_order_doubtful() {
-            return Kept {
-                first: Position::default(),
-                end: None,
-                written_before: u32::MAX,
-            };
+            return Kept::everything();
         }
         let (mut first, mut written_before) = (Position::default(), u32::MAX);
         if let Some(file) = (0..files.len()).rfind(|&file| self.is_before(file)) {

@@ -22,6 +22,17 @@ use crate::tally::StreamTally;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
+/// The cuts without what cannot matter, and what that is.
+fn prune(
+    stream: &Stream,
+    cuts: Vec<Cut>,
+    span: &Span,
+    context: &ReadContext<'_>,
+) -> (Vec<Cut>, Vec<Pruned>) {
+    let kept = Kept::of(stream, span, context);
+    (kept.clip(cuts), kept.pruned(stream))
+}
+
 const FINE: Grain = Grain {
     probe_bytes: 16,
     least_bytes: 8,
@@ -271,7 +282,7 @@ proptest! {
         let span = span.unwrap();
         for grain in [FINE, Grain { probe_bytes: 100, least_bytes: 50 }] {
             let kept = kept(&stream, &span, &context, grain);
-            let cuts = clip(cuts.clone(), &kept);
+            let cuts = kept.clip(cuts.clone());
             let (seen, tally) = read_all(&stream, &cuts, &context);
             let first = match seen.first() {
                 Some(first) => all.iter().position(|entry| entry == first).unwrap(),
@@ -595,10 +606,8 @@ fn files_that_disorder_turned_round_are_all_read() {
     let context = context(&format, &wanted);
     let plan = plan(Some(5), seconds((Some(800), None)), vec![aggregate()]);
     let span = Span::of(&plan, 0).unwrap();
-    let cuts = clip(
-        segment::cuts(&stream, true, 100),
-        &kept(&stream, &span, &context, FINE),
-    );
+    let kept = kept(&stream, &span, &context, FINE);
+    let cuts = kept.clip(segment::cuts(&stream, true, 100));
     let (seen, _) = read_all(&stream, &cuts, &context);
     assert_eq!(
         seen.iter().filter(|entry| entry.time >= Some(800)).count(),

@@ -1,6 +1,6 @@
 //! A file's bytes for the reader of lines; of a compressed file they may be decoded ahead, by a thread of its own.
 //!
-//! A compressed file is one segment, so one thread would decode it and scan it in turn while others have nothing to
+//! Where there are fewer segments than threads, one thread would decode and scan in turn while others have nothing to
 //! do. Where a thread is to spare it decodes instead, a few blocks ahead: never more than `threads` are at work.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -61,8 +61,14 @@ struct Block {
     bytes: Vec<u8>,
     /// Read from disk for it.
     disk_bytes: u64,
-    /// The last one: what is to be said of the file, and whether it was read whole.
-    end: Option<(Option<Finding>, bool)>,
+    /// The last one, or the last before something that is damaged.
+    end: Option<End>,
+}
+
+struct End {
+    finding: Option<Finding>,
+    is_whole: bool,
+    next_start: Option<u64>,
 }
 
 impl<'a> Bytes<'a> {
@@ -73,7 +79,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// Fills a part of `to`; 0 is the end of what can be read.
+    /// Fills a part of `to`; 0 is the end of what can be read, or the beginning of what is damaged.
     pub(super) fn read(&mut self, to: &mut [u8]) -> usize {
         match self {
             Bytes::Here(content) => content.read(to),
@@ -93,7 +99,7 @@ impl<'a> Bytes<'a> {
     pub(super) fn finding(&self) -> Option<&Finding> {
         match self {
             Bytes::Here(content) => content.finding(),
-            Bytes::Ahead(ahead) => ahead.block.end.as_ref()?.0.as_ref(),
+            Bytes::Ahead(ahead) => ahead.block.end.as_ref()?.finding.as_ref(),
         }
     }
 
@@ -101,7 +107,24 @@ impl<'a> Bytes<'a> {
     pub(super) fn is_whole(&self) -> bool {
         match self {
             Bytes::Here(content) => content.is_whole(),
-            Bytes::Ahead(ahead) => ahead.block.end.as_ref().is_some_and(|end| end.1),
+            Bytes::Ahead(ahead) => ahead.block.end.as_ref().is_some_and(|end| end.is_whole),
+        }
+    }
+
+    /// Where reading can go on behind something that is damaged; known once `read` gave 0.
+    pub(super) fn next_start(&self) -> Option<u64> {
+        match self {
+            Bytes::Here(content) => content.next_start(),
+            Bytes::Ahead(ahead) => ahead.block.end.as_ref()?.next_start,
+        }
+    }
+
+    /// Goes on there.
+    pub(super) fn go_on(&mut self) {
+        match self {
+            Bytes::Here(content) => content.go_on(),
+            // The other thread has gone on already.
+            Bytes::Ahead(ahead) => ahead.block.end = None,
         }
     }
 }
@@ -158,12 +181,19 @@ fn decode(mut content: Content, full: &SyncSender<Block>, empty: &Receiver<Vec<u
         let mut end = None;
         while length < bytes.len() && end.is_none() {
             match content.read(&mut bytes[length..]) {
-                0 => end = Some((content.finding().cloned(), content.is_whole())),
+                0 => {
+                    end = Some(End {
+                        finding: content.finding().cloned(),
+                        is_whole: content.is_whole(),
+                        next_start: content.next_start(),
+                    });
+                }
                 count => length += count,
             }
         }
         bytes.truncate(length);
-        let is_end = end.is_some();
+        let is_gap = end.as_ref().is_some_and(|end| end.next_start.is_some());
+        let is_end = end.is_some() && !is_gap;
         let block = Block {
             bytes,
             disk_bytes: content.take_disk_bytes(),
@@ -171,6 +201,9 @@ fn decode(mut content: Content, full: &SyncSender<Block>, empty: &Receiver<Vec<u
         };
         if full.send(block).is_err() || is_end {
             return;
+        }
+        if is_gap {
+            content.go_on();
         }
     }
 }

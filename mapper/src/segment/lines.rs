@@ -30,6 +30,8 @@ pub(super) struct Lines<'a> {
     mark: u64,
     /// Number of the next line; 0 where nobody counts.
     number: u64,
+    /// Whether what comes next of the file is damaged, and that has been told.
+    at_gap: bool,
     /// What could not be read, by file.
     pub(super) findings: Vec<(u32, Finding)>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Line {
 
 pub(super) enum Next {
     Line(Line),
-    /// The end of a file: read whole, or with something missing.
+    /// The end of a file, read whole or with something missing; or a place inside it where something is missing.
     File {
         whole: bool,
     },
@@ -74,6 +76,7 @@ impl<'a> Lines<'a> {
             base: 0,
             mark: 0,
             number: 0,
+            at_gap: false,
             findings: Vec::new(),
         }
     }
@@ -91,19 +94,41 @@ impl<'a> Lines<'a> {
             self.file += 1;
             return;
         }
-        loop {
-            if let Some(found) = memchr(b'\n', &self.buffer[self.at..self.end]) {
-                self.at += found + 1;
-                break;
-            }
-            self.at = self.end;
-            if !self.fill() {
-                break;
-            }
-        }
+        self.skip_line();
         if self.context.line_counts.is_some() {
             self.number = self.count_lines(self.base + self.at as u64);
         }
+    }
+
+    /// Goes behind the next line end, over what is damaged. False at the end of the file.
+    fn skip_line(&mut self) -> bool {
+        loop {
+            if let Some(found) = memchr(b'\n', &self.buffer[self.at..self.end]) {
+                self.at += found + 1;
+                return true;
+            }
+            self.at = self.end;
+            if !self.fill() {
+                let finding = self.content.as_ref().and_then(Bytes::finding).cloned();
+                if !self.cross_gap() {
+                    return false;
+                }
+                self.findings.extend(finding.map(|it| (self.file, it)));
+            }
+        }
+    }
+
+    /// Goes on behind what is damaged, in the middle of some line. The buffer is empty then.
+    fn cross_gap(&mut self) -> bool {
+        let Some(content) = &mut self.content else {
+            return false;
+        };
+        let Some(offset) = content.next_start() else {
+            return false;
+        };
+        content.go_on();
+        (self.at, self.end, self.base, self.mark) = (0, 0, offset, 0);
+        true
     }
 
     /// The whole lines that are read already and begin before an offset of the current file, at most `MAX_LINE` bytes
@@ -197,6 +222,12 @@ impl<'a> Lines<'a> {
                 self.mark = BOM.len() as u64;
             }
         }
+        if std::mem::take(&mut self.at_gap) {
+            debug_assert_eq!(self.keep, usize::MAX, "no entry goes on across a gap");
+            if self.cross_gap() && self.skip_line() {
+                self.number += u64::from(self.number > 0);
+            }
+        }
         let mut searched = 0;
         loop {
             if let Some(found) = memchr(b'\n', &self.buffer[self.at + searched..self.end]) {
@@ -214,13 +245,17 @@ impl<'a> Lines<'a> {
         if searched > 0 {
             return Next::Line(self.line_of(searched, 0));
         }
-        let content = self.content.take();
-        let finding = content.as_ref().and_then(Bytes::finding);
-        let whole = content.as_ref().is_none_or(Bytes::is_whole);
+        let content = self.content.as_ref();
+        let finding = content.and_then(Bytes::finding);
+        let whole = content.is_none_or(Bytes::is_whole);
         if let Some(finding) = finding {
             self.findings.push((self.file, finding.clone()));
         }
-        self.file += 1;
+        self.at_gap = content.is_some_and(|content| content.next_start().is_some());
+        if !self.at_gap {
+            self.content = None;
+            self.file += 1;
+        }
         Next::File { whole }
     }
 
@@ -281,7 +316,8 @@ impl<'a> Lines<'a> {
             count: 1,
         };
         self.at = start + length + ending;
-        self.number += u64::from(self.number > 0);
+        // Numbers count line ends: behind a gap, what may be the rest of this line has its number.
+        self.number += u64::from(self.number > 0 && ending > 0);
         line
     }
 
@@ -289,15 +325,15 @@ impl<'a> Lines<'a> {
     fn cut_line(&mut self) -> Line {
         let mark = std::mem::take(&mut self.mark);
         let offset = self.base + self.at as u64;
-        let ending = loop {
+        let (ending, is_ended) = loop {
             let rest = self.at + MAX_LINE;
             if let Some(found) = memchr(b'\n', &self.buffer[rest..self.end]) {
-                break rest + found + 1;
+                break (rest + found + 1, true);
             }
             self.base += (self.end - rest) as u64;
             self.end = rest;
             if !self.fill() {
-                break self.end;
+                break (self.end, false);
             }
         };
         let line = Line {
@@ -312,7 +348,7 @@ impl<'a> Lines<'a> {
             count: 1,
         };
         self.at = ending;
-        self.number += u64::from(self.number > 0);
+        self.number += u64::from(self.number > 0 && is_ended);
         line
     }
 
@@ -371,7 +407,11 @@ impl<'a> Lines<'a> {
                     .min((offset - at).try_into().unwrap_or(usize::MAX));
                 let count = content.read(&mut buffer[..wanted]);
                 if count == 0 {
-                    break;
+                    let Some(next) = content.next_start() else {
+                        break;
+                    };
+                    content.go_on();
+                    at = next;
                 }
                 number += memchr_iter(b'\n', &buffer[..count]).count() as u64;
                 at += count as u64;

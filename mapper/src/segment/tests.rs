@@ -1,5 +1,7 @@
 //! Any cuts, windows, packing and distribution over files, against the oracle.
 
+mod framed;
+
 use std::fs;
 use std::sync::atomic::Ordering;
 
@@ -17,13 +19,18 @@ use crate::tally::FindingKind;
 fn check(files: &[Vec<u8>], packing: &[u8], target: u64, window: usize, format: &Marks) {
     let folder = Folder::new();
     let stream = folder.stream(files, packing);
+    check_stream(&stream, files, target, window, format);
+}
+
+/// Holds what is read of a stream against the oracle's idea of its files' texts.
+fn check_stream(stream: &Stream, files: &[Vec<u8>], target: u64, window: usize, format: &Marks) {
     let wanted = Wanted::default();
     let counts = LineCounts::default();
     let mut context = context(format, &wanted);
     context.window_bytes = window;
     context.line_counts = Some(&counts);
-    let cuts = cuts(&stream, format.splittable(), target);
-    let (seen, tally) = read_all(&stream, &cuts, &context);
+    let cuts = cuts(stream, format.splittable(), target);
+    let (seen, tally) = read_all(stream, &cuts, &context);
     let (expected, tallies) = oracle(files, format);
     assert_eq!(seen.len(), expected.len(), "{seen:#?}\n{expected:#?}");
     for (seen, expected) in seen.iter().zip(&expected) {

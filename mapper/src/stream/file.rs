@@ -11,6 +11,7 @@ use bstr::{BString, ByteSlice};
 use serde::{Deserialize, Serialize};
 
 use super::{glob, rotation};
+use crate::open::frames::{self, FrameStart};
 use crate::open::{self, BOM, Compression, Content, Encoding, Reading, Shape};
 use crate::tally::{Finding, FindingKind};
 
@@ -32,6 +33,8 @@ pub struct StreamFile {
     pub first_ns: Option<i64>,
     /// Its place in the stream by name alone: the format is chosen by that order, which nothing changes later.
     pub place_by_name: u32,
+    /// Where it can be decoded from, its head included; empty where that is the only place known.
+    pub frames: Vec<FrameStart>,
 }
 
 /// What a file begins with: a hash of its first decoded bytes. A file that grows, moves or is packed keeps it.
@@ -82,6 +85,7 @@ impl StreamFile {
             last_line_end: metadata.len(),
             first_ns: None,
             place_by_name: 0,
+            frames: Vec::new(),
         };
         let head = |described: &StreamFile, count| {
             head_of(
@@ -96,6 +100,18 @@ impl StreamFile {
             described.last_line_end = open::last_line_end(&file, described.size);
         }
         Ok(described)
+    }
+
+    /// Looks for places to decode it from, `least_apart` decoded bytes from each other. Headers alone are read.
+    pub fn find_frames(&mut self, least_apart: u64) {
+        if self.compression != Compression::Zstd || self.encoding != Encoding::Utf8 {
+            return;
+        }
+        if let Ok((file, metadata)) = open::open(&self.path)
+            && (metadata.dev(), metadata.ino()) == (self.device, self.inode)
+        {
+            self.frames = frames::starts(&file, self.size, least_apart);
+        }
     }
 
     /// Whether it can be cut between its lines, by position.
@@ -116,13 +132,14 @@ impl StreamFile {
                 state => Ok((file, state)),
             }
         });
+        let framed = |file| Content::framed(&self.path, file, shape, &self.frames, offset);
         if let Ok((file, State::Whole)) = opened {
-            return Ok(Content::new(&self.path, file, shape, offset));
+            return Ok(framed(file));
         }
         match self.found_again(offset, max_decoded_bytes) {
             Some(content) => Ok(content),
             // What a file that was cut short lacks is said as it is read.
-            None => opened.map(|(file, _)| Content::new(&self.path, file, shape, offset)),
+            None => opened.map(|(file, _)| framed(file)),
         }
     }
 
@@ -186,12 +203,8 @@ impl StreamFile {
                 && let Ok((file, metadata)) = open::open(&path)
                 && self.state(&file, &metadata) == State::Whole
             {
-                return Some(Content::new(
-                    &path,
-                    file,
-                    self.shape(max_decoded_bytes),
-                    offset,
-                ));
+                let shape = self.shape(max_decoded_bytes);
+                return Some(Content::framed(&path, file, shape, &self.frames, offset));
             }
             if base_of(entry.file_name().as_bytes()) == base {
                 alike.push(path);

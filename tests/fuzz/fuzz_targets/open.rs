@@ -81,6 +81,7 @@ fuzz_target!(|data: &[u8]| {
         file.place_by_name = place as u32;
         // Times without a year do not depend on when the fuzzer runs.
         file.mtime_ns = 1_768_867_200_000_000_000;
+        file.find_frames(1);
     }
     let format = choose(FormatChoice::Auto, &log_plan(), &[], &stream.head()).format;
     stream.settle(&*format, chrono_tz::UTC, None);
