@@ -20,6 +20,13 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Characters of a text of a host's that an error shows.
 const TEXT_CHARS: usize = 1000;
 
+/// What a mapper says last that is refused more memory: for what it holds, or for a thread.
+const OUT_OF_MEMORY: [&str; 3] = [
+    "memory allocation of",
+    "cannot start threads",
+    "failed to spawn thread",
+];
+
 /// One attempt's connection.
 pub struct Contact {
     conversation: Conversation,
@@ -162,6 +169,10 @@ async fn explained(error: AttemptError, pipe: Pipe, last_words: LastWords) -> At
         Err(_) => String::new(),
     };
     let said = last_words.listen(LAST_WORDS).await;
+    if OUT_OF_MEMORY.iter().any(|words| said.contains(words)) {
+        let text = format!("its mapper needs more than `[limits] memory` allows{end}: {said}");
+        return AttemptError::lasting(Phase::Limit, text);
+    }
     let said = if said.is_empty() {
         said
     } else {

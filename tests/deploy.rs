@@ -149,7 +149,7 @@ fn folders_that_others_could_write_to_are_passed_over() {
 }
 
 /// A mount that is gone when the test is.
-struct Mount(PathBuf);
+pub struct Mount(PathBuf);
 
 impl Drop for Mount {
     fn drop(&mut self) {
@@ -157,7 +157,7 @@ impl Drop for Mount {
     }
 }
 
-fn mount(path: PathBuf, options: &str) -> Option<Mount> {
+pub fn mount(path: PathBuf, options: &str) -> Option<Mount> {
     std::fs::create_dir_all(&path).unwrap();
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", options, "tmpfs"])

@@ -66,6 +66,7 @@ impl Drop for Folder {
 /// One run of the program.
 pub struct Run {
     command: Command,
+    stderr: Option<std::fs::File>,
 }
 
 /// How a run ended.
@@ -85,7 +86,10 @@ pub fn logstitch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run
         .stdin(Stdio::null())
         .env_remove("RUST_LOG")
         .current_dir(root());
-    Run { command }
+    Run {
+        command,
+        stderr: None,
+    }
 }
 
 impl Run {
@@ -109,11 +113,18 @@ impl Run {
         self
     }
 
+    /// Its stderr goes into a file, to be looked at while it runs.
+    pub fn stderr_to(mut self, path: &Path) -> Run {
+        self.stderr = Some(std::fs::File::create(path).unwrap());
+        self
+    }
+
     /// Starts it and comes back: for what happens while it runs.
     pub fn start(mut self) -> std::process::Child {
+        let stderr = self.stderr.map_or_else(Stdio::piped, Stdio::from);
         self.command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap()
     }

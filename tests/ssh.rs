@@ -22,7 +22,7 @@ fn incident(folder: &Folder, hosts: &str, more: &str) -> PathBuf {
 }
 
 /// One host with a log of so many lines, and what makes it slow to read.
-fn slow_job(site: &Site, host: &str, lines: u32, more: &str) -> PathBuf {
+pub fn slow_job(site: &Site, host: &str, lines: u32, more: &str) -> PathBuf {
     let mut log = String::new();
     for line in 0..lines {
         log.push_str(&format!(
@@ -43,7 +43,7 @@ fn slow_job(site: &Site, host: &str, lines: u32, more: &str) -> PathBuf {
     )
 }
 
-fn summary(out: &Path) -> serde_json::Value {
+pub fn summary(out: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(out.join("summary.json")).unwrap()).unwrap()
 }
 
@@ -391,7 +391,7 @@ fn what_a_login_shell_prints_is_skipped() {
 }
 
 /// Runs a slow job, does something to it once its mapper runs, and expects the rows that it gives undisturbed.
-fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
+pub fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
     let site = Site::new(name, &["web"]);
     // Small segments are committed one by one, so that there is something to go on from.
     let job = slow_job(

@@ -14,11 +14,27 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// One sshd.
 pub struct Sshd {
     pub name: String,
+    pub address: String,
     pub port: u16,
     /// Its cache folder, where mappers are deployed.
     pub cache: PathBuf,
     folder: PathBuf,
     child: Child,
+}
+
+/// Where an sshd runs, if not plainly on this machine: its address, and the command that starts it there.
+pub struct Around {
+    pub address: String,
+    pub command: Vec<String>,
+}
+
+impl Default for Around {
+    fn default() -> Around {
+        Around {
+            address: "127.0.0.1".to_owned(),
+            command: Vec::new(),
+        }
+    }
 }
 
 /// Some sshds and a user who may log in to them.
@@ -61,6 +77,11 @@ impl Site {
 
     /// Starts one more sshd; `more` is of its configuration.
     pub fn add(&mut self, host: &str, more: &str) -> &Sshd {
+        self.add_around(host, more, Around::default())
+    }
+
+    /// The same, somewhere else.
+    pub fn add_around(&mut self, host: &str, more: &str, around: Around) -> &Sshd {
         let folder = self.path(host);
         std::fs::create_dir_all(&folder).unwrap();
         run(Command::new("ssh-keygen")
@@ -68,7 +89,7 @@ impl Site {
             .arg(folder.join("host_key")));
         let authorized = std::fs::read(self.path("id.pub")).unwrap();
         std::fs::write(folder.join("authorized_keys"), authorized).unwrap();
-        self.sshds.push(Sshd::start(host, &folder, more));
+        self.sshds.push(Sshd::start(host, &folder, more, around));
         self.write_config("");
         self.write_known_hosts();
         self.sshds.last().unwrap()
@@ -79,8 +100,8 @@ impl Site {
         let mut text = more.to_owned();
         for sshd in &self.sshds {
             text.push_str(&format!(
-                "Host {0}\n  HostName 127.0.0.1\n  Port {1}\n  HostKeyAlias {0}\n",
-                sshd.name, sshd.port
+                "Host {0}\n  HostName {1}\n  Port {2}\n  HostKeyAlias {0}\n",
+                sshd.name, sshd.address, sshd.port
             ));
         }
         let folder = self.folder.path().display();
@@ -101,9 +122,30 @@ impl Site {
 
     /// The program, with the user's configuration.
     pub fn logstitch(&self, job: &Path, out: &str) -> Run {
-        logstitch([Path::new("run"), job, Path::new("--out"), &self.out(out)])
+        self.command("run", job).arg("--out").arg(self.out(out))
+    }
+
+    /// Another command of it, on a job.
+    pub fn command(&self, command: &str, job: &Path) -> Run {
+        logstitch([Path::new(command), job])
             .env("LOGSTITCH_SSH_CONFIG", self.path("ssh_config"))
             .env("SSH_AUTH_SOCK", "")
+    }
+
+    /// What a run has spooled that is not finished yet; None before it has begun.
+    pub fn spooled(&self, out: &str) -> Option<reducer::spool::Spool> {
+        let spool = self.path("out").join(format!(".{out}.partial/spool"));
+        reducer::spool::Spool::open(&[spool]).ok()
+    }
+
+    /// Waits until so many parts of a run's first host are spooled, or at least its manifest.
+    pub fn wait_for_parts(&self, out: &str, parts: usize) {
+        let is_there = || {
+            self.spooled(out).is_some_and(|spool| {
+                spool.hosts[0].manifest.is_some() && spool.hosts[0].parts.len() >= parts
+            })
+        };
+        assert!(wait_until(is_there), "{parts} parts never came");
     }
 
     /// OpenSSH's own client, with the same configuration.
@@ -125,7 +167,7 @@ impl Site {
 }
 
 impl Sshd {
-    fn start(name: &str, folder: &Path, more: &str) -> Sshd {
+    fn start(name: &str, folder: &Path, more: &str, around: Around) -> Sshd {
         // As root, this is where sshd keeps its unprivileged part.
         let _ = std::fs::create_dir_all("/run/sshd");
         let cache = folder.join("cache");
@@ -133,17 +175,20 @@ impl Sshd {
             // Another process may take the port before sshd does: then another port.
             let port = free_port();
             let shown = folder.display();
+            let address = &around.address;
             let config = format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {shown}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
+                "{more}\nPort {port}\nListenAddress {address}\nHostKey {shown}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
                  PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n\
-                 AuthorizedKeysFile {shown}/authorized_keys\nSetEnv XDG_CACHE_HOME={}\n{more}\n",
+                 AuthorizedKeysFile {shown}/authorized_keys\nSetEnv XDG_CACHE_HOME={}\n",
                 cache.display()
             );
             std::fs::write(folder.join("sshd_config"), config).unwrap();
             let log = std::fs::File::create(folder.join("log")).unwrap();
             // A full path: sshd starts itself again for every connection.
-            let mut child = Command::new("/usr/sbin/sshd")
-                .args(["-D", "-e", "-f"])
+            let mut arguments = around.command.iter().map(String::as_str);
+            let mut arguments = { &mut arguments }.chain(["/usr/sbin/sshd", "-D", "-e", "-f"]);
+            let mut child = Command::new(arguments.next().unwrap())
+                .args(arguments)
                 .arg(folder.join("sshd_config"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -156,6 +201,7 @@ impl Sshd {
             if is_up() {
                 return Sshd {
                     name: name.to_owned(),
+                    address: around.address,
                     port,
                     cache,
                     folder: folder.to_owned(),
@@ -174,6 +220,11 @@ impl Sshd {
         public_key(&self.folder.join("host_key.pub"))
     }
 
+    /// What it has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     /// Writes who may log in.
     pub fn authorize(&self, keys: &str) {
         std::fs::write(self.folder.join("authorized_keys"), keys).unwrap();
@@ -181,12 +232,7 @@ impl Sshd {
 
     /// Its processes that each serve one connection.
     pub fn sessions(&self) -> Vec<u32> {
-        let parent = self.child.id();
-        processes()
-            .into_iter()
-            .filter(|(_, of, _)| *of == parent)
-            .map(|(process, _, _)| process)
-            .collect()
+        children(self.child.id())
     }
 
     /// Mappers that run from its cache folder.
@@ -212,6 +258,15 @@ impl Drop for Sshd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The processes that a process has started.
+pub fn children(parent: u32) -> Vec<u32> {
+    processes()
+        .into_iter()
+        .filter(|(_, of, _)| *of == parent)
+        .map(|(process, _, _)| process)
+        .collect()
 }
 
 /// Mappers whose executable is below the folder; not the one that only says its version.

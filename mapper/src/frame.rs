@@ -4,10 +4,12 @@
 //! an asynchronous runner and a test use the same code. This is also the only place, with the reducer's spill, that
 //! knows how a value becomes bytes (bincode).
 
-use std::fmt;
+use std::cell::RefCell;
+use std::{fmt, io};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zstd::bulk::{Compressor, Decompressor};
 
 /// What a stream begins with, so that whatever a login shell prints before it can be skipped.
 pub const MARKER: &[u8; 16] = b"\0\xfflogstitch/1\0\xff\n";
@@ -87,9 +89,32 @@ pub fn encode_message(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+thread_local! {
+    // To make one takes longer than a small frame does.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(raw: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| match compressor {
+        Some(compressor) => compressor.compress(raw),
+        None => compressor.insert(Compressor::new(1)?).compress(raw),
+    })
+}
+
+fn decompress(packed: &[u8], raw_length: usize) -> io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Some(decompressor) => decompressor.decompress(packed, raw_length),
+        None => {
+            let decompressor = decompressor.insert(Decompressor::new()?);
+            decompressor.decompress(packed, raw_length)
+        }
+    })
+}
+
 fn encode_frame(kind: u8, raw: &[u8], more: bool, out: &mut Vec<u8>) {
     let packed = (raw.len() >= COMPRESS_BYTES)
-        .then(|| zstd::bulk::compress(raw, 1).ok())
+        .then(|| compress(raw).ok())
         .flatten();
     let packed = packed.filter(|packed| packed.len() < raw.len());
     let payload = packed.as_deref().unwrap_or(raw);
@@ -151,7 +176,7 @@ impl Header {
         let unpacked = if self.flags & FLAG_ZSTD == 0 {
             payload.to_vec()
         } else {
-            zstd::bulk::decompress(payload, self.raw_length).map_err(|_| FrameError::Compression)?
+            decompress(payload, self.raw_length).map_err(|_| FrameError::Compression)?
         };
         if unpacked.len() != self.raw_length {
             return Err(FrameError::Compression);

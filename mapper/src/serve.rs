@@ -35,6 +35,9 @@ use crate::tally::StreamTally;
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
 pub const RUN_BYTES: u64 = 512 << 20;
 
+/// And so long: where a host reads slowly, that is less.
+const RUN_TIME: Duration = Duration::from_secs(10);
+
 /// For tests, and for whoever wants every line parsed and counted as what it is.
 const NO_PREFILTER: &str = "LOGSTITCH_NO_PREFILTER";
 
@@ -92,6 +95,12 @@ pub fn serve() -> Result<(), Error> {
     }
     // Before any other thread is there: threads inherit most of it.
     let manners = limits::apply(&start.plan.limits);
+    // As many as scan: a host with many cores would otherwise start more than its memory bears.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = Budget::of(&start.plan.limits, cores).threads;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global()
+        .map_err(|error| Error::Other(format!("cannot start threads: {error}")))?;
     std::thread::spawn(move || heard.listen_to_the_end());
     let scanned_bytes = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -338,6 +347,7 @@ pub fn scan_parts(
             stream: work.stream,
             index: work.segment,
         };
+        let began = left.as_ref().map_or_else(Instant::now, |left| left.began);
         let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
         let (mut left_partials, left_tally) = match left {
             Some(left) => (left.partials, Some(left.tally)),
@@ -375,6 +385,7 @@ pub fn scan_parts(
                 Some(left) => left.merge(tally),
                 None => tally,
             },
+            began,
         }
     };
     let hand_on_merged = |range: SegmentRange, fruit: Fruit<'_>| {
@@ -543,6 +554,8 @@ struct Fruit<'a> {
     held_bytes: u64,
     partials: Vec<AnyPartial>,
     tally: StreamTally,
+    /// When the first of them was begun.
+    began: Instant,
 }
 
 impl Yield for Fruit<'_> {
@@ -558,16 +571,17 @@ impl Yield for Fruit<'_> {
             held_bytes: self.held_bytes,
             partials: partials.collect(),
             tally: self.tally.merge(right.tally),
+            began: self.began.min(right.began),
         }
     }
 
-    /// In bytes of log; as heavy as can be where the partials are.
+    /// In bytes of log; as heavy as can be where the partials are, or have waited long.
     fn weight(&self) -> u64 {
         let partials = self.operators.iter().zip(&self.partials);
         let held_bytes: usize = partials
             .map(|(operator, partial)| operator.bytes(partial))
             .sum();
-        if held_bytes as u64 >= self.held_bytes {
+        if held_bytes as u64 >= self.held_bytes || self.began.elapsed() >= RUN_TIME {
             u64::MAX
         } else {
             self.tally.total().bytes

@@ -31,7 +31,7 @@ own() {
     case "$3" in "$2"rwx------*) [ "$5" = "$uid" ];; *) false;; esac;
 };
 runs() { "$1" --version </dev/null 2>&1; };
-become() { touch "$1" 2>/dev/null; exec "$1" map; };
+become() { touch "$1" 2>/dev/null; exec env -i "$1" map; };
 
 case "$asked" in "~/"*) asked=$HOME/${asked#"~/"};; esac;
 set --;

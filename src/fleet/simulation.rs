@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jobspec::value::OwnedValue;
+use mapper::frame;
 use mapper::message::SegmentRange;
 use mapper::operator::OutputColumn;
 use reducer::completeness::Completeness;
@@ -240,9 +241,9 @@ fn judge(folder: &Path, seed: u64) -> Vec<String> {
         .filter(|(operator, _)| operator == "all")
         .count() as u64;
     assert_eq!(entries, expected_entries, "seed {seed}");
-    let (expected, _) = clean(&spool, folder);
+    let expected = clean(&spool, folder);
     assert!(
-        rows == expected,
+        rows == *expected,
         "seed {seed}: other rows than the segments that are in give"
     );
     let all_ok = ends.iter().filter(|end| *end == "ok").count() == world.hosts.len();
@@ -262,8 +263,21 @@ fn judge(folder: &Path, seed: u64) -> Vec<String> {
 type Rows = Vec<(String, String)>;
 
 /// The rows of the same segments, one by one and undisturbed, as the mapper gave them.
-fn clean(spool: &Spool, folder: &Path) -> (Rows, Summary) {
+fn clean(spool: &Spool, folder: &Path) -> Arc<Rows> {
+    static KNOWN: Mutex<BTreeMap<Vec<u8>, Arc<Rows>>> = Mutex::new(BTreeMap::new());
     let world = world();
+    // Most schedules end with all of it.
+    let mut key = Vec::new();
+    for spooled in &spool.hosts {
+        let ranges = spooled.parts.iter().map(|part| part.range);
+        let segments =
+            ranges.flat_map(|range| (range.first..range.end).map(move |at| (range.stream, at)));
+        let state = spooled.report.as_ref().unwrap().state;
+        frame::append_bytes(&(segments.collect::<Vec<_>>(), state), &mut key);
+    }
+    if let Some(known) = KNOWN.lock().unwrap().get(&key) {
+        return known.clone();
+    }
     let folder = folder.join("clean");
     let mut writer = Writer::create(&folder, &spool.head).unwrap();
     for (host, spooled) in spool.hosts.iter().enumerate() {
@@ -289,7 +303,10 @@ fn clean(spool: &Spool, folder: &Path) -> (Rows, Summary) {
     }
     drop(writer);
     let clean = Spool::open(std::slice::from_ref(&folder)).unwrap();
-    reduced(&clean, &folder, Order::AsSpooled)
+    let (rows, _) = reduced(&clean, &folder, Order::AsSpooled);
+    let rows = Arc::new(rows);
+    KNOWN.lock().unwrap().insert(key, rows.clone());
+    rows
 }
 
 fn reduced(spool: &Spool, folder: &Path, order: Order) -> (Rows, Summary) {

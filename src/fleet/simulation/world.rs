@@ -71,8 +71,12 @@ pub struct WorldHost {
 
 impl World {
     pub fn new() -> World {
-        let folder =
-            std::env::temp_dir().join(format!("logstitch-simulation-{}", std::process::id()));
+        let memory = std::path::Path::new("/dev/shm");
+        let base = match memory.is_dir() {
+            true => memory.to_owned(),
+            false => std::env::temp_dir(),
+        };
+        let folder = base.join(format!("logstitch-simulation-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for host in ["a", "b", "c", "d"] {
             for stream in 0..STREAMS {
