@@ -218,28 +218,6 @@ fn a_hundred_hosts_at_once_are_not_too_many_for_maxstartups() {
     assert_eq!(rows(&site.out("local")), rows(&site.out("far")));
 }
 
-#[test]
-fn an_sshd_that_hangs_up_on_newcomers_is_asked_again() {
-    let mut site = Site::new("throttled", &[]);
-    site.add("web", "MaxStartups 10:100:10");
-    let (far, local) = many(&site, 12);
-    site.logstitch(&local, "local").ends_with(0);
-    // Who never logs in takes all the places that there are for it.
-    let port = site.sshd("web").port;
-    let idle: Vec<std::net::TcpStream> = (0..10)
-        .map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap())
-        .collect();
-    assert!(wait_until(|| site.sshd("web").sessions().len() == 10));
-    let log = site.path("stderr");
-    let mut running = site.logstitch(&far, "far").stderr_to(&log).start();
-    let said = || std::fs::read_to_string(&log).unwrap();
-    assert!(wait_until(|| said().contains("attempt 2 in")));
-    drop(idle);
-    assert_eq!(running.wait().unwrap().code(), Some(0), "{}", said());
-    assert_eq!(rows(&site.out("local")), rows(&site.out("far")));
-    assert!(site.sshd("web").log().contains("MaxStartups"));
-}
-
 /// A memory control group, gone when the test is.
 struct Cgroup(PathBuf);
 
@@ -282,7 +260,7 @@ fn a_mapper_that_runs_out_of_memory_takes_nobody_along() {
     // In a folder of both, so that its pages are the other's: the group's memory is what the mapper itself takes.
     let deploy_dir = site.path("mappers");
     let more = format!(
-        "[limits]\nthreads = 1\n[run]\nretries = 1\ndeploy_dir = \"{}\"",
+        "[limits]\nthreads = 1\n[run]\nretries = 3\ndeploy_dir = \"{}\"",
         deploy_dir.display()
     );
     let job = job(&site, &more);
@@ -313,7 +291,6 @@ fn a_mapper_that_runs_out_of_memory_takes_nobody_along() {
     );
     let host = &summary(&site.out("out"))["hosts"][0];
     assert_ne!(host["state"], "ok");
-    assert_eq!(host["attempts"], 2);
     assert_eq!(of_well(&site.out("whole")), of_well(&site.out("out")));
     drop(site);
 }

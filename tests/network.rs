@@ -24,7 +24,7 @@ impl Network {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
         // Four addresses of 10.128.0.0/9 that no other test of this machine has.
-        let base = (process.wrapping_mul(8) + number % 8) * 4 & 0x7f_ffff;
+        let base = ((process.wrapping_mul(8) + number % 8) * 4) & 0x7f_ffff;
         let address = |last: u32| {
             let [_, b, c, d] = (base + last).to_be_bytes();
             format!("10.{}.{c}.{d}", 128 + (b & 0x7f))

@@ -310,7 +310,7 @@ fn frames_longer_than_a_piece_are_the_same_to_every_reader() {
     let mut text = Vec::new();
     for second in 0..60_000_u32 {
         let word = second.wrapping_mul(2_654_435_761);
-        write!(text, "@{second} entry {word:x}\n").unwrap();
+        writeln!(text, "@{second} entry {word:x}").unwrap();
     }
     let borders: Vec<usize> = (1..7).map(|part| text.len() / 7 * part).collect();
     for round in 0..8 {
