@@ -221,6 +221,7 @@ impl Sshd {
     }
 
     /// What it has said.
+    #[allow(dead_code, reason = "a bench asks")]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
