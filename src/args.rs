@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jobspec::job::OutputFormat;
 
 /// Analyses logs where they lie: a TOML job goes out to every host that holds logs, partial states come back,
 /// and become rows, a report, a verdict.
@@ -166,6 +167,17 @@ pub struct ReduceArguments {
     /// The job with other checks over the same operators
     #[arg(long, value_name = "JOB")]
     pub job: Option<PathBuf>,
+
+    /// What is written of each operator: jsonl, csv, parquet, html, text
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "jsonl", value_parser = output_format)]
+    pub formats: Vec<OutputFormat>,
+}
+
+fn output_format(name: &str) -> Result<OutputFormat, String> {
+    OutputFormat::from_name(name).ok_or_else(|| {
+        let names = OutputFormat::ALL.map(OutputFormat::name).join(", ");
+        format!("it is none of {names}")
+    })
 }
 
 #[derive(Debug, Args)]

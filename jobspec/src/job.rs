@@ -128,6 +128,32 @@ pub enum OutputFormat {
     Text,
 }
 
+impl OutputFormat {
+    pub const ALL: [OutputFormat; 5] = [
+        OutputFormat::Jsonl,
+        OutputFormat::Csv,
+        OutputFormat::Parquet,
+        OutputFormat::Html,
+        OutputFormat::Text,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            OutputFormat::Jsonl => "jsonl",
+            OutputFormat::Csv => "csv",
+            OutputFormat::Parquet => "parquet",
+            OutputFormat::Html => "html",
+            OutputFormat::Text => "text",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<OutputFormat> {
+        OutputFormat::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+    }
+}
+
 /// `[run]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {

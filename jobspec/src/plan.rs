@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::expr::{Expr, FieldId, Measure, Pattern};
 
 /// What every host is sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub job: String,
     pub range: TimeRange,

@@ -3,6 +3,10 @@
 //! A number has one form here: whatever is a whole number and fits is an `Int`, all else is the nearest
 //! double, and neither NaN nor an infinity exists. So `1`, `1.0` and `1e0` are one value and print alike.
 
+mod write;
+
+pub use write::write_json_text;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -164,17 +168,15 @@ impl<'a> Value<'a> {
             Value::Null => Cow::Borrowed(b""),
             Value::Bool(true) => Cow::Borrowed(b"true"),
             Value::Bool(false) => Cow::Borrowed(b"false"),
-            Value::Int(number) => Cow::Owned(number.to_string().into_bytes()),
-            Value::Float(number) => Cow::Owned(float_text(*number).into_bytes()),
-            Value::Time(time) => {
-                let (bytes, length) = time.rfc3339();
-                Cow::Owned(bytes[..length].to_vec())
-            }
             Value::Level(level) => Cow::Borrowed(level.name().as_bytes()),
             Value::Text(text) | Value::Json(text) => Cow::Borrowed(text.as_bytes()),
-            Value::List(_) | Value::Object(_) => {
+            Value::Int(_)
+            | Value::Float(_)
+            | Value::Time(_)
+            | Value::List(_)
+            | Value::Object(_) => {
                 let mut text = Vec::new();
-                self.write_json(&mut text);
+                self.write_text(&mut text);
                 Cow::Owned(text)
             }
         }
@@ -265,53 +267,6 @@ impl<'a> Value<'a> {
             Value::Null => 9,
         }
     }
-
-    /// Appends the value as JSON. Invalid UTF-8 is shown as U+FFFD.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
-        match self {
-            Value::Null => out.extend_from_slice(b"null"),
-            Value::Int(number) => match u64::try_from(*number) {
-                Ok(number) => write_whole(number, out),
-                Err(_) => out.extend_from_slice(&self.to_text()),
-            },
-            Value::Time(time) => {
-                let (bytes, length) = time.rfc3339();
-                out.push(b'"');
-                out.extend_from_slice(&bytes[..length]);
-                out.push(b'"');
-            }
-            Value::Level(level) => {
-                out.push(b'"');
-                out.extend_from_slice(level.name().as_bytes());
-                out.push(b'"');
-            }
-            Value::Bool(_) | Value::Float(_) => out.extend_from_slice(&self.to_text()),
-            Value::Json(text) => out.extend_from_slice(text),
-            Value::Text(text) => write_json_text(text, out),
-            Value::List(list) => {
-                out.push(b'[');
-                for (index, value) in list.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    value.write_json(out);
-                }
-                out.push(b']');
-            }
-            Value::Object(object) => {
-                out.push(b'{');
-                for (index, (name, value)) in object.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    write_json_text(name.as_bytes(), out);
-                    out.push(b':');
-                    value.write_json(out);
-                }
-                out.push(b'}');
-            }
-        }
-    }
 }
 
 /// A number as most logs have them: `200`, `-3`, `118.04`, with at most 15 digits. A double holds these digits exactly,
@@ -343,71 +298,6 @@ fn parse_short(text: &[u8]) -> Option<Value<'static>> {
             0 => None,
             decimals => Some(Value::float(number as f64 / POWERS[decimals])),
         },
-    }
-}
-
-fn write_whole(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// Appends the text as a JSON string, invalid UTF-8 as U+FFFD.
-pub fn write_json_text(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    // Mostly there is nothing to escape, and nothing but ASCII; told without a branch for each byte.
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
-    if text.iter().fold(true, |all, byte| all & is_plain(byte)) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text);
-        out.push(b'"');
-        return;
-    }
-    out.push(b'"');
-    for chunk in text.utf8_chunks() {
-        let valid = chunk.valid().as_bytes();
-        let mut start = 0;
-        for (index, &byte) in valid.iter().enumerate() {
-            let escape = match byte {
-                b'"' => b'"',
-                b'\\' => b'\\',
-                b'\n' => b'n',
-                b'\r' => b'r',
-                b'\t' => b't',
-                0..0x20 | 0x7f => b'u',
-                _ => continue,
-            };
-            out.extend_from_slice(&valid[start..index]);
-            out.extend_from_slice(&[b'\\', escape]);
-            if escape == b'u' {
-                out.extend_from_slice(b"00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
-            start = index + 1;
-        }
-        out.extend_from_slice(&valid[start..]);
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
-    out.push(b'"');
-}
-
-/// The shortest text that reads back as the same double, as JSON: `0.1`, `1e300`.
-fn float_text(number: f64) -> String {
-    if (1e-7..1e21).contains(&number.abs()) {
-        format!("{number}")
-    } else {
-        format!("{number:e}")
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jobspec::job::OutputFormat;
 use log::info;
 use reducer::output::Folder;
 use reducer::reduce::MEMORY_BYTES;
@@ -25,7 +24,7 @@ pub fn reduce(arguments: &ReduceArguments) -> Result<Outcome, Error> {
     let written = match super::run::write_outputs(
         &arguments.spools,
         &folder,
-        &[OutputFormat::Jsonl],
+        &arguments.formats,
         MEMORY_BYTES,
         false,
         asked,

@@ -6,12 +6,14 @@ use std::time::Instant;
 use jobspec::job::OutputFormat;
 use jobspec::value::Time;
 use log::{error, info, warn};
-use reducer::check::Both;
 use reducer::completeness::Completeness;
-use reducer::output::{Folder, Jsonl, Metrics, SPOOL, junit, summary};
-use reducer::reduce::{self, Order, Reduction};
+use reducer::output::{
+    Csv, Digest, Folder, Jsonl, Metrics, Parquet, Report, ReportLine, Runs, SPOOL, Together, junit,
+    summary,
+};
+use reducer::reduce::{self, Order, Reduction, RowSink};
 use reducer::spool::Spool;
-use reducer::verdict::{CheckOutcome, Verdict};
+use reducer::verdict::{CheckOutcome, CheckResult, Verdict};
 
 use crate::args::RunArguments;
 use crate::asked::{Asked, Baselines};
@@ -79,13 +81,14 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
     let memory_bytes = job.run.memory_bytes;
     let formats = &job.output.formats;
     let written = write_outputs(
-        &[spool],
+        std::slice::from_ref(&spool),
         &folder,
         formats,
         memory_bytes,
         arguments.verify,
         Some(asked),
-    )?;
+    );
+    let written = written.map_err(|error| keep_spool(error, &folder, &spool))?;
     let (mut summary, verdict) = (written.summary, written.verdict);
     tell(&summary, &verdict);
     let place = folder.place().to_owned();
@@ -101,6 +104,14 @@ pub fn run(arguments: &RunArguments) -> Result<Outcome, Error> {
         summary.write(folder.path()).map_err(failed)?;
     }
     folder.publish().map_err(failed)?;
+    if arguments.out.is_none()
+        && let Some(runs) = Runs::new(&job.output.dir, &job.name)
+    {
+        let with_index = formats.contains(&OutputFormat::Html);
+        for finding in runs.tidy(job.output.keep, with_index) {
+            warn!("{finding}");
+        }
+    }
     let mut undelivered = 0;
     if let Some(notifier) = notifier {
         let delivered = notifier.deliver_all(&verdict)?;
@@ -172,10 +183,6 @@ pub fn write_outputs(
         Some(asked) => asked,
         None => Asked::of_spool(&spool.head)?,
     };
-    debug_assert!(
-        formats.iter().all(|format| *format == OutputFormat::Jsonl),
-        "others are refused before"
-    );
     let how = Reduction {
         order: Order::AsSpooled,
         memory_bytes,
@@ -183,16 +190,45 @@ pub fn write_outputs(
     };
     let completeness = Completeness::of(&spool).map_err(failed)?;
     let mut judge = asked.judge(&spool.head.plan, &completeness);
-    let mut jsonl = Jsonl::new(folder.path());
-    let mut sink = Both(&mut jsonl, &mut judge);
-    let operators = reduce::reduce(&spool, &completeness, &how, &mut sink).map_err(failed)?;
+    let (path, plan) = (folder.path(), &spool.head.plan);
+    let has = |format| formats.contains(&format);
+    let mut jsonl = has(OutputFormat::Jsonl).then(|| Jsonl::new(path));
+    let mut csv = has(OutputFormat::Csv).then(|| Csv::new(path));
+    let mut parquet = has(OutputFormat::Parquet).then(|| Parquet::new(path, plan));
+    let has_report = has(OutputFormat::Html) || has(OutputFormat::Text);
+    let mut digest = has_report.then(|| Digest::new(plan));
+    let sinks: [Option<&mut dyn RowSink>; 5] = [
+        jsonl.as_mut().map(|sink| sink as _),
+        csv.as_mut().map(|sink| sink as _),
+        parquet.as_mut().map(|sink| sink as _),
+        digest.as_mut().map(|sink| sink as _),
+        Some(&mut judge as _),
+    ];
+    let mut sinks = Together(sinks.into_iter().flatten().collect());
+    let operators = reduce::reduce(&spool, &completeness, &how, &mut sinks).map_err(failed)?;
     let verdict = asked.verdict(judge);
     if verify {
-        verify_outputs(&spool, &completeness, folder.path())?;
+        verify_outputs(&spool, &completeness, path, has(OutputFormat::Jsonl))?;
     }
     let mut summary = summary::Summary::new(&spool, &completeness, &operators).map_err(failed)?;
     summary.judged(&verdict);
-    summary.write(folder.path()).map_err(failed)?;
+    if let Some(digest) = &digest {
+        summary.add_extremes(digest);
+        let lines: Vec<ReportLine> = verdict.checks.iter().map(report_line).collect();
+        let report = Report {
+            summary: &summary,
+            digest,
+            lines: &lines,
+            rows_in: rows_in(formats),
+        };
+        if has(OutputFormat::Html) {
+            report.write_html(path).map_err(failed)?;
+        }
+        if has(OutputFormat::Text) {
+            report.write_text(path).map_err(failed)?;
+        }
+    }
+    summary.write(path).map_err(failed)?;
     let head = &spool.head;
     let started = run_time(head.started_ns);
     let seconds = began.elapsed().as_secs_f64();
@@ -205,8 +241,74 @@ pub fn write_outputs(
     })
 }
 
+fn report_line(check: &CheckResult) -> ReportLine {
+    ReportLine {
+        name: check.name.clone(),
+        outcome: check.outcome.name().to_owned(),
+        is_good: check.outcome == CheckOutcome::Passed,
+        why: check.why.clone(),
+    }
+}
+
+/// The extension of the files to which a report sends who wants all rows: what people read most easily.
+fn rows_in(formats: &[OutputFormat]) -> Option<&'static str> {
+    let files = [
+        (OutputFormat::Csv, "csv"),
+        (OutputFormat::Jsonl, "jsonl"),
+        (OutputFormat::Parquet, "parquet"),
+    ];
+    let mut files = files.into_iter();
+    files
+        .find(|(format, _)| formats.contains(format))
+        .map(|(_, extension)| extension)
+}
+
+/// Outputs that could not be written make room, what the hosts sent stays: it need not be fetched again.
+fn keep_spool(error: Error, folder: &Folder, spool: &Path) -> Error {
+    let Error::Failed(text) = error else {
+        return error;
+    };
+    for entry in std::fs::read_dir(folder.path())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        // What cannot be removed is removed by the next run.
+        if path != spool && std::fs::remove_file(&path).is_err() {
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
+    let spool = spool.display();
+    Error::Failed(format!(
+        "{text}; no output was changed, and what the hosts sent is kept: `logstitch reduce {spool} --out DIR` makes the \
+         outputs from it, until the next run"
+    ))
+}
+
 /// Reduces again in other orders and groupings, and on disk for the most part: by the law, to the same bytes.
-fn verify_outputs(spool: &Spool, completeness: &Completeness, folder: &Path) -> Result<(), Error> {
+fn verify_outputs(
+    spool: &Spool,
+    completeness: &Completeness,
+    folder: &Path,
+    has_jsonl: bool,
+) -> Result<(), Error> {
+    let reference = folder.join(".verify-as-spooled");
+    let folder_of_rows = match has_jsonl {
+        true => folder,
+        false => {
+            std::fs::create_dir(&reference)
+                .map_err(|error| Error::failed(reference.display(), error))?;
+            let how = Reduction {
+                order: Order::AsSpooled,
+                memory_bytes: spool.run_bytes().max(LEAST_VERIFY_BYTES),
+                folder: &reference,
+            };
+            reduce::reduce(spool, completeness, &how, &mut Jsonl::new(&reference))
+                .map_err(failed)?;
+            &reference
+        }
+    };
     for seed in [1, 2] {
         let again = folder.join(".verify");
         std::fs::create_dir(&again).map_err(|error| Error::failed(again.display(), error))?;
@@ -223,7 +325,7 @@ fn verify_outputs(spool: &Spool, completeness: &Completeness, folder: &Path) -> 
             let read = |path: PathBuf| {
                 std::fs::read(&path).map_err(|error| Error::failed(path.display(), error))
             };
-            if read(folder.join(&name))? != read(again.join(&name))? {
+            if read(folder_of_rows.join(&name))? != read(again.join(&name))? {
                 return Err(Error::Failed(format!(
                     "verify: {name} depends on the order in which its parts were merged (seed {seed}); \
                      this is a fault of logstitch, the rows are not to be trusted"
@@ -231,6 +333,10 @@ fn verify_outputs(spool: &Spool, completeness: &Completeness, folder: &Path) -> 
             }
         }
         std::fs::remove_dir_all(&again).map_err(|error| Error::failed(again.display(), error))?;
+    }
+    if !has_jsonl {
+        let removed = std::fs::remove_dir_all(&reference);
+        removed.map_err(|error| Error::failed(reference.display(), error))?;
     }
     info!(target: "summary", "verify: the same bytes in two other orders, groupings and spill sizes");
     Ok(())

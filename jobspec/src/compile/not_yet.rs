@@ -12,11 +12,6 @@ const NOT_YET: &[&str] = &[
     "logs.*.tag",
     "logs.*.redact",
     "run.incremental=true",
-    "output.keep",
-    "output.formats=csv",
-    "output.formats=parquet",
-    "output.formats=html",
-    "output.formats=text",
 ];
 
 /// Every place of the job that asks for one of them.

@@ -30,13 +30,8 @@ impl Compiler<'_> {
         let view = or_empty(view, "output", &empty);
         let mut formats: Vec<OutputFormat> = Vec::new();
         for word in view.texts("formats").unwrap_or_default() {
-            let format = match word.value.as_str() {
-                "csv" => OutputFormat::Csv,
-                "parquet" => OutputFormat::Parquet,
-                "html" => OutputFormat::Html,
-                "text" => OutputFormat::Text,
-                "jsonl" => OutputFormat::Jsonl,
-                _ => continue,
+            let Some(format) = OutputFormat::from_name(&word.value) else {
+                continue;
             };
             if formats.contains(&format) {
                 self.mistake(
@@ -53,10 +48,22 @@ impl Compiler<'_> {
         if view.entry("formats").is_none() {
             formats.push(OutputFormat::Jsonl);
         }
+        let dir = self
+            .path(view, "dir", &["job", "run"], job)
+            .unwrap_or_default();
+        // The runs are told apart by the last part of the path.
+        let last = dir.rsplit('/').find(|part| !part.is_empty());
+        let is_run_folder = last.is_some_and(|last| last.matches("{run}").count() == 1)
+            && dir.matches("{run}").count() == 1;
+        if let (Some(keep), false) = (view.entry("keep"), is_run_folder) {
+            self.mistake_with(
+                &keep.key_place,
+                "`keep` needs a folder for each run, beside each other",
+                "`dir` must end in a name with `{run}` in it: \"out/{job}/{run}\"",
+            );
+        }
         OutputSpec {
-            dir: self
-                .path(view, "dir", &["job", "run"], job)
-                .unwrap_or_default(),
+            dir,
             formats,
             line_numbers: view.bool("line_numbers"),
             keep: view.count("keep"),

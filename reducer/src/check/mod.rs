@@ -434,23 +434,3 @@ impl RowSink for Judge {
         Ok(())
     }
 }
-
-/// Gives every row to two sinks.
-pub struct Both<'s>(pub &'s mut dyn RowSink, pub &'s mut dyn RowSink);
-
-impl RowSink for Both<'_> {
-    fn begin(&mut self, operator: &str, columns: &[OutputColumn]) -> Result<(), Error> {
-        self.0.begin(operator, columns)?;
-        self.1.begin(operator, columns)
-    }
-
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
-        self.0.row(row)?;
-        self.1.row(row)
-    }
-
-    fn end(&mut self) -> Result<(), Error> {
-        self.0.end()?;
-        self.1.end()
-    }
-}

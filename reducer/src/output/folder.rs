@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::summary::SIGN;
 use crate::Error;
-
-/// What every finished folder holds, and by which one that may be replaced is known.
-const SIGN: &str = "summary.json";
 
 /// Where a run's spool lies in it.
 pub const SPOOL: &str = "spool";
@@ -92,6 +90,7 @@ impl Folder {
 
     /// Renames the folder into its place.
     pub fn publish(self) -> Result<(), Error> {
+        sync(&self.temporary)?;
         let mut old = None;
         if self.place.exists() {
             let aside = self.temporary.with_extension("old");
@@ -101,11 +100,14 @@ impl Folder {
             std::fs::rename(&self.place, &aside).map_err(Error::io(&self.place))?;
             old = Some(aside);
         }
-        std::fs::rename(&self.temporary, &self.place).map_err(Error::io(&self.place))?;
+        if let Err(error) = std::fs::rename(&self.temporary, &self.place) {
+            if let Some(old) = &old {
+                std::fs::rename(old, &self.place).map_err(Error::io(&self.place))?;
+            }
+            return Err(Error::io(&self.place)(error));
+        }
         let parent = parent(&self.place);
-        std::fs::File::open(parent)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Error::io(parent))?;
+        sync(parent)?;
         match old {
             Some(old) => std::fs::remove_dir_all(&old).map_err(Error::io(&old)),
             None => Ok(()),
@@ -116,6 +118,12 @@ impl Folder {
     pub fn discard(self) -> Result<(), Error> {
         std::fs::remove_dir_all(&self.temporary).map_err(Error::io(&self.temporary))
     }
+}
+
+/// The names in a folder are on disk.
+fn sync(folder: &Path) -> Result<(), Error> {
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(Error::io(folder))
 }
 
 fn parent(place: &Path) -> &Path {

@@ -11,12 +11,19 @@ use mapper::stream::StreamFile;
 use mapper::tally::{FileTally, Finding, FindingKind};
 use serde_json::{Map, Value, json};
 
+use super::digest::Digest;
 use crate::Error;
 use crate::completeness::{Completeness, HostCompleteness, is_in};
 use crate::reduce::OperatorReport;
 use crate::report::{HostReport, HostState};
 use crate::spool::Spool;
 use crate::verdict::Verdict;
+
+/// What every finished folder holds, and by which one that may be replaced is known.
+pub const SIGN: &str = "summary.json";
+
+/// Columns of an operator whose extremes are kept.
+const EXTREMES: usize = 8;
 
 /// What leaving out parts of logs rests on.
 const RESTS_ON: &str = "no entry of a log is earlier than one before it by more than the log's `disorder`; \
@@ -197,6 +204,28 @@ impl Summary {
         })
     }
 
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// The least and the greatest number of columns, for who compares runs.
+    pub fn add_extremes(&mut self, digest: &Digest<'_>) {
+        for (index, operator) in digest.operators().iter().enumerate() {
+            let columns = operator.columns.iter().zip(&operator.extremes);
+            let extremes = columns.filter(|(column, _)| !column.is_group);
+            let extremes = extremes.filter_map(|(column, extreme)| {
+                let (least, greatest) = (*extreme)?;
+                Some((column.name.clone(), json!([least, greatest])))
+            });
+            let extremes: Map<String, Value> = extremes.take(EXTREMES).collect();
+            if let (false, Some(json)) =
+                (extremes.is_empty(), self.json["operators"].get_mut(index))
+            {
+                json["extremes"] = Value::Object(extremes);
+            }
+        }
+    }
+
     /// Puts the checks and alerts in; of these nothing is told yet.
     pub fn judged(&mut self, verdict: &Verdict) {
         for part in verdict.lines() {
@@ -222,7 +251,7 @@ impl Summary {
         let mut text =
             serde_json::to_string_pretty(&self.json).expect("a tree of JSON values is JSON");
         text.push('\n');
-        super::replace(&folder.join("summary.json"), text.as_bytes())
+        super::replace(&folder.join(SIGN), text.as_bytes())
     }
 }
 
