@@ -23,6 +23,20 @@ def is_named(svg):
     return bool(names) and all(name in ids for name in names)
 
 
+INLINE = {"span", "b", "strong", "a", "code", "time", "mark"}
+
+
+def words(element):
+    """The text as it is read: with a space where another block begins."""
+    if tag(element) in ("script", "style"):
+        return ""
+    parts = [element.text or ""]
+    for child in element:
+        space = "" if tag(child) in INLINE else " "
+        parts += [space, words(child) if tag(child) else "", space, child.tail or ""]
+    return "".join(parts)
+
+
 def outer(svg):
     return svg.get("role") or svg.get("aria-hidden") or svg.get("viewBox") is None
 
@@ -40,5 +54,5 @@ print(json.dumps({
     "nameless_drawings": sum(1 for svg in of("svg") if outer(svg) and not is_named(svg)),
     "language": of("html")[0].get("lang"),
     "title": of("title")[0].text,
-    "text": " ".join("".join(of("body")[0].itertext()).split()),
+    "text": " ".join(words(of("body")[0]).split()),
 }))

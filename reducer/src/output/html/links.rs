@@ -1,7 +1,7 @@
 //! What belongs together in a report: a session, the sequences that share its key or its entries, and every place at which
 //! one log line is shown. Only rows that are shown are linked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jobspec::plan::OperatorKind;
 use jobspec::value::{OwnedValue, Value};
@@ -194,4 +194,42 @@ pub fn entries<'r>(operator: &OperatorDigest<'_>, kept: &'r KeptRow) -> Vec<&'r 
 fn entry_id(entry: &OwnedValue) -> Option<EntryId> {
     let text = |name| member(entry, name).map(|value| value.to_text().into_owned());
     Some((text("host")?, text("log")?, text("file")?, text("offset")?))
+}
+
+/// The page with its links inside it that lead somewhere. A row is linked before it is known whether there is room for it.
+/// In a page of ours a quotation mark of a log is never written as such, so that attributes are what they seem.
+pub fn without_dead_ends(page: &str) -> String {
+    const LINK: &str = " href=\"#";
+    const ID: &str = " id=\"";
+    let value = |rest: &'_ str| rest.find('"').unwrap_or(rest.len());
+    let ids: HashSet<&str> = page
+        .split(ID)
+        .skip(1)
+        .map(|rest| &rest[..value(rest)])
+        .collect();
+    let mut parts = page.split(LINK);
+    let mut out = String::with_capacity(page.len());
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = value(part);
+        if ids.contains(&part[..end]) {
+            out.push_str(LINK);
+            out.push_str(part);
+        } else {
+            out.push_str(part[end..].strip_prefix('"').unwrap_or_default());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_lead_nowhere_are_none() {
+        let page = r##"<a href="#here">1</a><a class="x" href="#gone" title="t">2</a><p id="here">href=&quot;#gone</p><a href="a.csv">"##;
+        let kept = r##"<a href="#here">1</a><a class="x" title="t">2</a><p id="here">href=&quot;#gone</p><a href="a.csv">"##;
+        assert_eq!(without_dead_ends(page), kept);
+    }
 }

@@ -84,7 +84,7 @@ pub fn page(report: &Report<'_>) -> String {
             }
         }
     };
-    document(&job, "logstitch report", body)
+    links::without_dead_ends(&document(&job, "logstitch report", body))
 }
 
 /// A page of ours around a body.
