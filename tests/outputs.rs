@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{Folder, logstitch, names, root};
 use crate::python;
+use crate::report::assert_conforming;
 
 /// Values that are hard to write: of every kind, hostile, and of several kinds in one column.
 const HARD: &str = r#"
@@ -415,6 +416,7 @@ fn runs_stand_beside_each_other_and_the_oldest_go() {
         assert!(page.contains(&format!("./{run}/report.html")), "{run}");
     }
     assert!(!page.contains("20240101"));
+    assert_conforming(&runs.join("index.html"));
     // Where runs do not stand beside each other nothing can be kept, and --out is one folder.
     let job = folder.write(
         "other.toml",

@@ -261,7 +261,7 @@ formats = ["html", "text"]
 }
 
 /// Holds the page to the standard and to what a screen reader needs; gives what a parser found.
-fn assert_conforming(page: &Path) -> Value {
+pub fn assert_conforming(page: &Path) -> Value {
     let script = include_str!("readers/page.py");
     let read = python::script(&["html5lib"], script, &[page]);
     let read: Value = serde_json::from_str(&read).unwrap();

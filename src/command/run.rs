@@ -281,8 +281,8 @@ fn keep_spool(error: Error, folder: &Folder, spool: &Path) -> Error {
     }
     let spool = spool.display();
     Error::Failed(format!(
-        "{text}; no output was changed, and what the hosts sent is kept: `logstitch reduce {spool} --out DIR` makes the \
-         outputs from it, until the next run"
+        "{text}; no output was changed, and what the hosts sent is kept until the next run: `run --resume` goes on with it, \
+         `logstitch reduce {spool} --out DIR` makes the outputs elsewhere"
     ))
 }
 

@@ -91,6 +91,14 @@ fn is_hidden(character: char) -> bool {
         || u32::from(character) & 0xfffe == 0xfffe
 }
 
+/// `1 match`, `2 matches`
+pub fn counted(count: impl Into<i128>, one: &str, many: &str) -> String {
+    match count.into() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
+
 /// `1.5 MB`
 pub fn bytes(count: u64) -> String {
     scaled(count as f64, 1000.0, &["bytes", "kB", "MB", "GB", "TB"])

@@ -8,7 +8,7 @@ use jobspec::value::{OwnedValue, Value};
 
 use super::digest::{KeptRow, OperatorDigest, list, member};
 use super::report::Report;
-use super::shown::{duration, shown_line, shown_value, time_of_day};
+use super::shown::{counted, duration, shown_line, shown_value, time_of_day};
 
 /// Rows of a table, rows that are told one by one, and lines of each.
 const TABLE_ROWS: usize = 20;
@@ -166,10 +166,13 @@ fn told(operator: &OperatorDigest<'_>) -> (Vec<String>, usize) {
         let value = |name: &str| operator.value(kept, name);
         let mut head = match operator.kind {
             OperatorKind::Context(_) => format!(
-                "{} {}: {} matches",
+                "{} {}: {}",
                 shown_value(value("host"), 60),
                 shown_value(value("log"), 60),
-                shown_value(value("matches"), 20)
+                match value("matches") {
+                    Value::Int(count) => counted(*count, "match", "matches"),
+                    _ => String::new(),
+                }
             ),
             _ => {
                 let key = match value("ids") {

@@ -22,7 +22,6 @@ pub fn index(job: &str, runs: &[RunSummary]) -> String {
             p.dim { "The newest " (runs.len()) " runs" }
         }
         main id="main" {
-            @if runs.len() > 1 { (figures(runs)) }
             div.scroll tabindex="0" role="region" aria-label="runs" {
                 table.sorts {
                     caption { "Runs, the newest first; times are UTC" }
@@ -35,6 +34,7 @@ pub fn index(job: &str, runs: &[RunSummary]) -> String {
                     tbody { @for run in runs { (row(run)) } }
                 }
             }
+            @if runs.len() > 1 { (figures(runs)) }
         }
         footer { p { "Made by logstitch" } }
     };

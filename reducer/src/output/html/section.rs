@@ -12,7 +12,7 @@ use super::links::{Links, entries, is_told, line_anchor, row_anchor, title};
 use super::table::Table;
 use crate::output::columns::{ColumnPlan, Kind};
 use crate::output::digest::{KeptRow, OperatorDigest, list, member};
-use crate::output::shown::{day, duration, shown_line, shown_value, time_of_day};
+use crate::output::shown::{counted, day, duration, shown_line, shown_value, time_of_day};
 
 /// Charts of an aggregate, and bars of one.
 const CHARTS: usize = 4;
@@ -343,10 +343,12 @@ fn told_row(
                     @if let (Value::Time(start), Value::Time(end)) = (value("start"), value("end")) {
                         span.dim { (took_between(start, end)) }
                     }
-                    span { (shown_value(value("matches"), 20)) " matches in " (entry_count(&entries)) " entries" }
+                    @if let Value::Int(count) = value("matches") {
+                        span { (counted(*count, "match", "matches")) " in " (counted(entry_count(&entries), "entry", "entries")) }
+                    }
                 } @else {
                     span { (took(operator, kept)) }
-                    @if let Value::Int(count) = value("entries") { span.dim { (count) " entries" } }
+                    @if let Value::Int(count) = value("entries") { span.dim { (counted(*count, "entry", "entries")) } }
                     (levels(value("levels")))
                     span.dim { (shown_value(value("hosts"), 200)) }
                 }
