@@ -155,9 +155,11 @@ fn a_mapper_keeps_to_its_memory() {
     let mut log = String::new();
     for number in 0..600_000_u64 {
         let id = number * 7919 % 400_000;
+        let second = number / 1000;
+        let time = format!("2026-01-19T14:{:02}:{:02}Z", second / 60, second % 60);
         writeln!(
             log,
-            "{{\"id\":\"an id of some length {id}\",\"took\":{number}}}"
+            "{{\"time\":\"{time}\",\"id\":\"an id of some length {id}\",\"took\":{number}}}"
         )
         .unwrap();
     }

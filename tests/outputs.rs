@@ -254,7 +254,7 @@ fn the_incident_comes_back_from_every_file() {
     let text = folder.read("out/report.txt");
     for line in [
         "incident: complete",
-        "  3 of 3 hosts, 12 of 12 files, 5898 entries (5 malformed)",
+        "  3 of 3 hosts, 12 of 12 files, 5898 entries (5 malformed), 3 of 3 checks passed, 1 of 1 alerts firing",
         "latency (aggregate, 120 rows)",
         "  … 100 more in latency.csv",
         "      14:39:05.640 node-a INFO [in] Accepted password for s.okafor",

@@ -30,9 +30,10 @@ const BASE_BYTES: u64 = 12 << 20;
 const THREAD_BYTES: u64 = 3 << 20;
 /// Partials of a thread that are worth holding: beyond that, sending them costs no more than merging them would.
 const HELD_BYTES: u64 = 8 << 20;
-/// How far beyond its limit a process gets before the kernel gives it no more: stacks count, and what an allocator has
-/// set aside.
+/// How far beyond its limit a process gets before the kernel gives it no more: stacks count, and what an allocator has set
+/// aside; and a log of which one segment yields much is better read than given up.
 const SLACK_BYTES: u64 = 64 << 20;
+const SLACK_TIMES: u64 = 4;
 
 /// How a mapper divides the memory that it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Budget {
 
 impl Budget {
     /// As many threads as asked for, if each has room to work in.
-    pub fn of(limits: &Limits, cores: usize) -> Budget {
+    pub fn of(limits: &Limits, cores: usize, operators: usize) -> Budget {
         let wanted = limits.threads.map_or(cores, |threads| threads as usize);
         let memory_bytes = limits.memory_bytes.unwrap_or(u64::MAX);
         let room = memory_bytes.saturating_sub(BASE_BYTES);
@@ -57,7 +58,7 @@ impl Budget {
         Budget {
             threads,
             held_bytes: left.clamp(256 << 10, HELD_BYTES),
-            segment_bytes: (memory_bytes / 64).max(256 << 10),
+            segment_bytes: (memory_bytes / 64 / (1 + operators as u64 / 4)).max(256 << 10),
         }
     }
 }
@@ -84,7 +85,8 @@ pub fn apply(limits: &Limits) -> Manners {
     }
     if let Some(memory_bytes) = limits.memory_bytes {
         // What keeps the process within its memory is what it sends early; this is for what nobody foresaw.
-        let most = memory_bytes.saturating_add(SLACK_BYTES);
+        let most = memory_bytes.saturating_mul(SLACK_TIMES);
+        let most = most.saturating_add(SLACK_BYTES);
         note("memory".to_owned(), limit(Resource::Data, most));
     }
     if let Some(nice) = limits.nice {
@@ -177,7 +179,7 @@ mod tests {
                 memory_bytes,
                 ..Limits::default()
             };
-            let budget = Budget::of(&limits, 4);
+            let budget = Budget::of(&limits, 4, 1);
             (budget.threads, budget.held_bytes)
         };
         assert_eq!(budget(None, None), (4, HELD_BYTES));

@@ -97,7 +97,7 @@ pub fn serve() -> Result<(), Error> {
     let manners = limits::apply(&start.plan.limits);
     // As many as scan: a host with many cores would otherwise start more than its memory bears.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = Budget::of(&start.plan.limits, cores).threads;
+    let threads = Budget::of(&start.plan.limits, cores, 1).threads;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     pool.build_global()
         .map_err(|error| Error::Other(format!("cannot start threads: {error}")))?;
@@ -317,7 +317,7 @@ pub fn scan_parts(
         threads,
         held_bytes,
         ..
-    } = Budget::of(&plan.limits, cores);
+    } = Budget::of(&plan.limits, cores, plan.operators.len());
     let spare = Spare::new(threads, work.len());
     let scan = |work: Work, left: Option<Fruit<'_>>| {
         let source = &sources[work.stream as usize];
@@ -471,7 +471,7 @@ pub fn find(start: &Start) -> Result<Manifest, Error> {
                 file.find_frames(LEAST_APART);
             }
         }
-        let most = Budget::of(&plan.limits, 1).segment_bytes;
+        let most = Budget::of(&plan.limits, 1, plan.operators.len()).segment_bytes;
         let segment_bytes = start.segment_bytes.min(most);
         let cuts = segment::cuts(&stream, chosen.format.splittable(), segment_bytes);
         manifest.streams.push(PlannedStream {
