@@ -34,7 +34,7 @@ fn the_incident_is_told_to_a_parser_and_a_browser() {
     );
     let text = read["text"].as_str().unwrap();
     for part in [
-        "Complete 3 of 3 hosts, 12 of 12 files, 5898 entries (5 malformed)",
+        "Complete, 1 alert firing 3 of 3 hosts, 12 of 12 files, 5898 entries (5 malformed)",
         "p95 (ms)",
         "See also: journeys:",
         "match: 14:42:31.012 ERROR Alarm raised for h.brandt",

@@ -13,7 +13,7 @@ use reducer::output::{
 };
 use reducer::reduce::{self, Order, Reduction, RowSink};
 use reducer::spool::Spool;
-use reducer::verdict::{CheckOutcome, CheckResult, Verdict};
+use reducer::verdict::{AlertState, CheckOutcome, Verdict};
 
 use crate::args::RunArguments;
 use crate::asked::{Asked, Baselines};
@@ -214,7 +214,7 @@ pub fn write_outputs(
     summary.judged(&verdict);
     if let Some(digest) = &digest {
         summary.add_extremes(digest);
-        let lines: Vec<ReportLine> = verdict.checks.iter().map(report_line).collect();
+        let lines = report_lines(&verdict);
         let report = Report {
             summary: &summary,
             digest,
@@ -241,13 +241,22 @@ pub fn write_outputs(
     })
 }
 
-fn report_line(check: &CheckResult) -> ReportLine {
-    ReportLine {
+fn report_lines(verdict: &Verdict) -> Vec<ReportLine> {
+    let checks = verdict.checks.iter().map(|check| ReportLine {
         name: check.name.clone(),
         outcome: check.outcome.name().to_owned(),
+        is_alert: false,
         is_good: check.outcome == CheckOutcome::Passed,
         why: check.why.clone(),
-    }
+    });
+    let alerts = verdict.alerts.iter().map(|alert| ReportLine {
+        name: alert.name.clone(),
+        outcome: alert.state.name().to_owned(),
+        is_alert: true,
+        is_good: alert.state == AlertState::Clear,
+        why: alert.why.clone(),
+    });
+    checks.chain(alerts).collect()
 }
 
 /// The extension of the files to which a report sends who wants all rows: what people read most easily.

@@ -23,8 +23,9 @@ pub struct Report<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportLine {
     pub name: String,
-    /// One word: `passed`, `failed`, `unknown`.
+    /// One word: `passed`, `failed`, `firing`, `clear`, `unknown`.
     pub outcome: String,
+    pub is_alert: bool,
     pub is_good: bool,
     pub why: String,
 }

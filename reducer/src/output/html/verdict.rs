@@ -29,7 +29,13 @@ pub fn verdict(report: &Report<'_>) -> Markup {
     let completeness = &summary["completeness"];
     let is_complete = completeness["complete"] == true;
     let is_enough = completeness["enough"] == true;
-    let failed = report.lines.iter().filter(|line| !line.is_good).count();
+    let count_of = |is_counted: &dyn Fn(&ReportLine) -> bool| {
+        let lines = report.lines.iter();
+        lines.filter(|line| is_counted(line)).count()
+    };
+    let bad = count_of(&|line| !line.is_good);
+    let failed = count_of(&|line| !line.is_good && !line.is_alert);
+    let firing = count_of(&|line| line.is_alert && line.outcome == "firing");
     let hosts = summary["hosts"].as_array().map_or(&[][..], |hosts| hosts);
     let missing: Vec<&str> = completeness["missing"]
         .as_array()
@@ -44,10 +50,11 @@ pub fn verdict(report: &Report<'_>) -> Markup {
     };
     let lost: Vec<&Value> = hosts.iter().filter(is_missing).collect();
     html! {
-        div.verdict.(if is_complete && failed == 0 { "is-good" } else { "is-bad" }) {
+        div.verdict.(if is_complete && bad == 0 { "is-good" } else { "is-bad" }) {
             p.word {
                 @if is_complete { "Complete" } @else if is_enough { "Incomplete" } @else { "Less complete than required" }
                 @if failed > 0 { ", " (failed) @if failed == 1 { " check failed" } @else { " checks failed" } }
+                @if firing > 0 { ", " (firing) @if firing == 1 { " alert firing" } @else { " alerts firing" } }
             }
             p { (shown_line(report.summary.line.as_bytes(), 400)) }
             @if !lost.is_empty() {
