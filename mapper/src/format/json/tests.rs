@@ -328,6 +328,9 @@ proptest! {
     #[test]
     fn accepts_what_another_parser_accepts(raw in nearly_json()) {
         let theirs = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&raw);
+        // `5e700` is JSON, and no double: theirs has no other place for it.
+        let is_too_large = |error: &serde_json::Error| error.to_string().contains("out of range");
+        prop_assume!(!theirs.as_ref().is_err_and(is_too_large));
         prop_assert_eq!(is_object(raw.as_bytes()), theirs.is_ok(), "{}", raw);
     }
 
