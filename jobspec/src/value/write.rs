@@ -137,24 +137,28 @@ fn first_escaped(text: &[u8]) -> Option<usize> {
 }
 
 fn write_int(number: i128, out: &mut Vec<u8>) {
-    let Ok(mut rest) = u64::try_from(number.unsigned_abs()) else {
+    let Ok(rest) = u64::try_from(number.unsigned_abs()) else {
         let _ = write!(out, "{number}");
         return;
     };
     if number < 0 {
         out.push(b'-');
     }
-    let mut digits = [0; 20];
-    let mut start = digits.len();
+    out.extend_from_slice(digits(rest, &mut [0; 20]));
+}
+
+/// The digits of a whole number, at the end of the room for them: many times as quick as formatting it.
+#[inline]
+pub fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut start = room.len();
     loop {
         start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
+        room[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &room[start..];
         }
     }
-    out.extend_from_slice(&digits[start..]);
 }
 
 /// The shortest text that reads back as the same double, as JSON: `0.1`, `1e300`.

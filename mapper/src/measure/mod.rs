@@ -21,7 +21,7 @@ use std::mem::discriminant;
 use std::ops::Range;
 
 use jobspec::expr::{Expr, Measure, Misfits, Row};
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::{OwnedValue, Value, digits};
 use serde::{Deserialize, Serialize};
 
 use self::count::Count;
@@ -158,12 +158,16 @@ impl Measures {
     }
 
     pub fn empty(&self) -> Box<[MeasurePartial]> {
-        self.slots.iter().map(|slot| slot.kind.empty()).collect()
+        self.empties().collect()
     }
 
     /// Appends what `empty` gives.
     pub fn push_empty(&self, partials: &mut Vec<MeasurePartial>) {
-        partials.extend(self.slots.iter().map(|slot| slot.kind.empty()));
+        partials.extend(self.empties());
+    }
+
+    fn empties(&self) -> impl Iterator<Item = MeasurePartial> {
+        self.slots.iter().map(|slot| slot.kind.empty())
     }
 
     /// Whether the partials are of these measures: to be asked of whatever came from outside.
@@ -495,16 +499,7 @@ pub fn with_text(value: &Value<'_>, call: impl FnOnce(&[u8])) {
         Value::Text(text) | Value::Json(text) => call(text),
         // Formatting is slow, and most whole numbers are small.
         Value::Int(number @ 0..1_000_000_000_000) => {
-            let (mut at, mut number) = (scratch.len(), *number as u64);
-            loop {
-                at -= 1;
-                scratch[at] = b'0' + (number % 10) as u8;
-                number /= 10;
-                if number == 0 {
-                    break;
-                }
-            }
-            call(&scratch[at..]);
+            call(digits(*number as u64, &mut [0; 20]));
         }
         Value::Int(number) => {
             let mut rest = &mut scratch[..];

@@ -33,13 +33,9 @@ pub(super) fn object<'a>(text: &'a [u8], mut visit: impl FnMut(Key<'a>, Field<'a
 #[inline(always)]
 fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Option<()> {
     let specials = &mut Specials::new();
-    let mut at = space(text, 0);
-    if text.get(at) != Some(&b'{') {
-        return None;
-    }
-    at = space(text, at + 1);
+    let mut at = inside(text)?;
     if text.get(at) == Some(&b'}') {
-        return (space(text, at + 1) == text.len()).then_some(());
+        return closed(text, at);
     }
     loop {
         let (key, colon) = key(text, specials, at)?;
@@ -48,10 +44,23 @@ fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Op
         at = space(text, end);
         match text.get(at)? {
             b',' => at = space(text, at + 1),
-            b'}' => return (space(text, at + 1) == text.len()).then_some(()),
+            b'}' => return closed(text, at),
             _ => return None,
         }
     }
+}
+
+/// The place behind the brace that begins an object.
+#[inline(always)]
+fn inside(text: &[u8]) -> Option<usize> {
+    let at = space(text, 0);
+    (text.get(at) == Some(&b'{')).then(|| space(text, at + 1))
+}
+
+/// Whether nothing follows the brace that ends it.
+#[inline(always)]
+fn closed(text: &[u8], brace: usize) -> Option<()> {
+    (space(text, brace + 1) == text.len()).then_some(())
 }
 
 /// As `object`, with the place that the memory has for each key. Keys come with their names only where it has none or
@@ -66,13 +75,9 @@ pub(super) fn object_known<'a>(
 ) -> bool {
     let mut walk = || {
         let specials = &mut Specials::new();
-        let mut at = space(text, 0);
-        if text.get(at) != Some(&b'{') {
-            return None;
-        }
-        at = space(text, at + 1);
+        let mut at = inside(text)?;
         if text.get(at) == Some(&b'}') {
-            return (space(text, at + 1) == text.len()).then_some(());
+            return closed(text, at);
         }
         let mut before = Place::START;
         loop {
@@ -93,7 +98,7 @@ pub(super) fn object_known<'a>(
             at = space(text, end);
             match text.get(at)? {
                 b',' => at = space(text, at + 1),
-                b'}' => return (space(text, at + 1) == text.len()).then_some(()),
+                b'}' => return closed(text, at),
                 _ => return None,
             }
         }
@@ -105,11 +110,7 @@ pub(super) fn object_known<'a>(
 /// written with escapes.
 pub(super) fn first_of<'a>(text: &'a [u8], name: &[u8], most: usize) -> Option<(Field<'a>, usize)> {
     let specials = &mut Specials::of_head();
-    let mut at = space(text, 0);
-    if text.get(at) != Some(&b'{') {
-        return None;
-    }
-    at = space(text, at + 1);
+    let mut at = inside(text)?;
     for _ in 0..most {
         let (key, colon) = key(text, specials, at)?;
         let (field, end) = value(text, specials, colon)?;

@@ -19,7 +19,6 @@ pub(super) struct Groups {
     keys: Vec<u8>,
     /// As many of each group as there are slots.
     measures: Vec<MeasurePartial>,
-    /// What measures hold elsewhere, as it was when somebody last asked, and how many groups there were then.
     hasher: Keyed,
 }
 
@@ -49,7 +48,7 @@ impl Groups {
         kinds: &[u8],
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> &mut [MeasurePartial] {
-        let hash = self.hasher.hash_one(Bytes(key)) as u32;
+        let hash = self.hasher.hash_one(key) as u32;
         let (heads, keys) = (&self.heads, &self.keys);
         let found = self.table.find(spread(hash), |&index| {
             let head = &heads[index as usize];
@@ -140,15 +139,6 @@ impl Groups {
             kinds,
             measures: &mut self.measures[index * slots..][..slots],
         }
-    }
-}
-
-/// Hashes as bytes alone: a slice's own hash has its length in it twice.
-struct Bytes<'a>(&'a [u8]);
-
-impl std::hash::Hash for Bytes<'_> {
-    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        hasher.write(self.0);
     }
 }
 
