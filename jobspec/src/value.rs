@@ -37,6 +37,63 @@ pub enum Value<'a> {
     Object(Vec<(String, Value<'a>)>),
 }
 
+/// A number in its one form, as `Value` has it; nothing to give back when it is done with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Int(i128),
+    Float(f64),
+}
+
+impl From<Number> for Value<'_> {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Int(number) => Value::Int(number),
+            Number::Float(number) => Value::Float(number),
+        }
+    }
+}
+
+impl Number {
+    /// The number that a text is, in decimal notation with an optional sign and exponent; None for any other text.
+    pub fn parse(text: &[u8]) -> Option<Number> {
+        parse_short(text).or_else(|| Number::parse_any(text))
+    }
+
+    fn parse_any(text: &[u8]) -> Option<Number> {
+        let digits = match text.first()? {
+            b'+' | b'-' => &text[1..],
+            _ => text,
+        };
+        if digits.is_empty() || !digits[0].is_ascii_digit() || text.len() > 400 {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        if digits.len() <= 38 && digits.iter().all(u8::is_ascii_digit) {
+            return text.parse().ok().map(Number::Int);
+        }
+        if !digits
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
+            || digits.last() == Some(&b'.')
+        {
+            return None;
+        }
+        Number::of(text.parse().ok()?)
+    }
+
+    /// The double in its one form; None for what is not finite.
+    fn of(number: f64) -> Option<Number> {
+        // By way of a 64-bit integer, which the processor rounds to; a call would be slower than all else here.
+        if number.abs() <= EXACT_WHOLE {
+            let whole = number as i64;
+            if whole as f64 == number {
+                return Some(Number::Int(whole.into()));
+            }
+        }
+        number.is_finite().then_some(Number::Float(number))
+    }
+}
+
 /// A value that borrows nothing.
 pub type OwnedValue = Value<'static>;
 
@@ -88,64 +145,32 @@ impl<'a> Value<'a> {
 
     /// The double in its one form; what is not finite is NULL.
     pub fn float(number: f64) -> Value<'static> {
-        // By way of a 64-bit integer, which the processor rounds to; a call would be slower than all else here.
-        if number.abs() <= EXACT_WHOLE {
-            let whole = number as i64;
-            if whole as f64 == number {
-                return Value::Int(whole.into());
-            }
-        }
-        match number.is_finite() {
-            true => Value::Float(number),
-            false => Value::Null,
-        }
+        Number::of(number).map_or(Value::Null, Value::from)
     }
 
-    /// The number that a text is, in decimal notation with an optional sign and exponent; None for any other text.
+    /// The number that a text is: see `Number::parse`.
     pub fn parse_number(text: &[u8]) -> Option<Value<'static>> {
-        parse_short(text).or_else(|| Value::parse_any_number(text))
-    }
-
-    fn parse_any_number(text: &[u8]) -> Option<Value<'static>> {
-        let digits = match text.first()? {
-            b'+' | b'-' => &text[1..],
-            _ => text,
-        };
-        if digits.is_empty() || !digits[0].is_ascii_digit() || text.len() > 400 {
-            return None;
-        }
-        let text = std::str::from_utf8(text).ok()?;
-        if digits.len() <= 38 && digits.iter().all(u8::is_ascii_digit) {
-            return text.parse().ok().map(Value::Int);
-        }
-        if !digits
-            .iter()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
-            || digits.last() == Some(&b'.')
-        {
-            return None;
-        }
-        match Value::float(text.parse().ok()?) {
-            Value::Null => None,
-            number => Some(number),
-        }
+        Number::parse(text).map(Value::from)
     }
 
     /// The value as a number: a number itself, or a text that is one.
     pub fn as_number(&self) -> Option<Value<'static>> {
+        self.number().map(Value::from)
+    }
+
+    pub fn number(&self) -> Option<Number> {
         match self {
-            Value::Int(number) => Some(Value::Int(*number)),
-            Value::Float(number) => Some(Value::Float(*number)),
-            Value::Text(text) => Value::parse_number(text),
+            Value::Int(number) => Some(Number::Int(*number)),
+            Value::Float(number) => Some(Number::Float(*number)),
+            Value::Text(text) => Number::parse(text),
             _ => None,
         }
     }
 
     pub fn as_f64(&self) -> Option<f64> {
-        match self.as_number()? {
-            Value::Int(number) => Some(number as f64),
-            Value::Float(number) => Some(number),
-            _ => None,
+        match self.number()? {
+            Number::Int(number) => Some(number as f64),
+            Number::Float(number) => Some(number),
         }
     }
 
@@ -271,7 +296,7 @@ impl<'a> Value<'a> {
 
 /// A number as most logs have them: `200`, `-3`, `118.04`, with at most 15 digits. A double holds these digits exactly,
 /// and the power of ten too, so that their quotient is the nearest double.
-fn parse_short(text: &[u8]) -> Option<Value<'static>> {
+fn parse_short(text: &[u8]) -> Option<Number> {
     const POWERS: [f64; 16] = [
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
     ];
@@ -292,11 +317,11 @@ fn parse_short(text: &[u8]) -> Option<Value<'static>> {
     }
     let number = if is_negative { -number } else { number };
     match point {
-        None if digits.len() <= 15 => Some(Value::Int(number.into())),
+        None if digits.len() <= 15 => Some(Number::Int(number.into())),
         None | Some(0) => None,
         Some(point) => match digits.len() - point - 1 {
             0 => None,
-            decimals => Some(Value::float(number as f64 / POWERS[decimals])),
+            decimals => Number::of(number as f64 / POWERS[decimals]),
         },
     }
 }

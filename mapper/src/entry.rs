@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bstr::ByteSlice;
 use jobspec::expr::{Column, FieldId, Row};
-use jobspec::value::{Level, Time, Value};
+use jobspec::value::{Level, Number, Time, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::format::Format;
@@ -73,6 +73,24 @@ impl<'a> Field<'a> {
             text,
             kind: FieldKind::Text,
         }
+    }
+
+    /// The text by which its value is told apart from others, where that is its own as it stands.
+    #[inline]
+    pub fn plain_text(&self) -> Option<&'a [u8]> {
+        let is_plain = match self.kind {
+            FieldKind::Text => true,
+            // A whole number without leading zeros.
+            FieldKind::Number => match self.text {
+                [b'0'] => true,
+                [b'1'..=b'9', digits @ ..] => {
+                    digits.len() < 15 && digits.iter().all(u8::is_ascii_digit)
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        is_plain.then_some(self.text)
     }
 
     pub fn value(&self) -> Value<'a> {
@@ -147,6 +165,13 @@ impl Row for Entry<'_> {
             .copied()
             .flatten()
             .map(|field| field.value())
+    }
+
+    fn number(&self, field: FieldId) -> Option<Number> {
+        match self.fields.get(usize::from(field)) {
+            Some(Some(field)) if field.kind == FieldKind::Number => Number::parse(field.text),
+            _ => None,
+        }
     }
 
     fn output(&self, _index: u16) -> Value<'_> {

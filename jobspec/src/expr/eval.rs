@@ -15,7 +15,7 @@ use super::arithmetic;
 use super::function::last_start;
 use super::relate::{Related, parse_bool, relate};
 use super::{Column, Comparison, Expr, FieldId, Function};
-use crate::value::{Time, Value};
+use crate::value::{Number, Time, Value};
 
 /// What an expression is evaluated over: an entry in the mapper, a finished row in the reducer.
 pub trait Row {
@@ -23,6 +23,11 @@ pub trait Row {
 
     /// An own field; None where the entry has none (`exists` tells it from JSON's null).
     fn field(&self, field: FieldId) -> Option<Value<'_>>;
+
+    /// The same where it is a number as logged, and that is at hand without a value being made.
+    fn number(&self, _field: FieldId) -> Option<Number> {
+        None
+    }
 
     /// A column of a finished row.
     fn output(&self, index: u16) -> Value<'_>;

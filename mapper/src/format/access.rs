@@ -1,149 +1,250 @@
 //! The access log of web servers, Apache's and nginx' alike: common, combined, and either after the virtual host.
 
+use jobspec::plan::FieldPath;
+
 use super::json::unescape;
-use super::logfmt::quote_end;
 use super::own::{dash_is_null, number_or_text};
-use super::{Parsed, Wanted, own};
+use super::specials::{Quotes, Spaces, Specials};
+use super::{Parsed, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::TimeReader;
 
 /// `[vhost] client ident user [time] "request" status bytes ["referrer" "agent" …]`
 pub(super) struct Access<'a> {
+    who: Who<'a>,
     time: &'a [u8],
     request: Field<'a>,
-    fields: [(&'static str, Option<Field<'a>>); 12],
+    status: &'a [u8],
+    bytes: &'a [u8],
+    referrer: Option<Field<'a>>,
+    agent: Option<Field<'a>>,
+}
+
+type Getter = for<'a> fn(&Access<'a>) -> Option<Field<'a>>;
+
+const FIELDS: [(&str, Getter); 12] = [
+    ("vhost", |access| access.who.vhost.map(Field::text)),
+    ("client", |access| Some(dash_is_null(access.who.client))),
+    ("ident", |access| Some(dash_is_null(access.who.ident))),
+    ("user", |access| Some(dash_is_null(access.who.user))),
+    ("request", |access| Some(access.request)),
+    ("method", |access| {
+        Some(request_parts(access.request)?.method)
+    }),
+    ("path", |access| Some(request_parts(access.request)?.path)),
+    ("protocol", |access| request_parts(access.request)?.protocol),
+    ("status", |access| Some(number_or_text(access.status))),
+    ("bytes", |access| Some(number_or_text(access.bytes))),
+    ("referrer", |access| access.referrer),
+    ("agent", |access| access.agent),
+];
+
+/// How each wanted field is got, if there is one of that name.
+pub(super) type Getters = Box<[Option<Getter>]>;
+
+pub(super) fn getters(paths: &[FieldPath]) -> Getters {
+    let getter = |path: &FieldPath| {
+        let mut fields = FIELDS.iter();
+        Some(fields.find(|(name, _)| path.text == *name)?.1)
+    };
+    paths.iter().map(getter).collect()
 }
 
 impl<'a> Access<'a> {
     pub fn read(raw: &'a [u8]) -> Option<Access<'a>> {
-        // The time is the first bracket after a space: an IPv6 client may stand in brackets too.
-        let mut brackets = memchr::memchr_iter(b'[', raw);
-        let open =
-            brackets.find_map(|at| at.checked_sub(1).filter(|before| raw[*before] == b' '))?;
+        let (who, open) = Who::read_usual(raw).or_else(|| Who::read(raw))?;
         let close = open + memchr::memchr(b']', &raw[open..])?;
-        let time = &raw[open + 2..close];
-        let (vhost, client, ident, user) = who(&raw[..open])?;
-        let quote = close + 2;
-        if raw.get(close + 1..quote + 1) != Some(b" \"") {
+        if raw.get(close + 1) != Some(&b' ') {
             return None;
         }
-        let (request, end) = quoted(raw, quote)?;
-        let (status, end) = word(raw, end)?;
-        if status.len() != 3 || !status.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let (bytes, end) = word(raw, end)?;
-        if bytes != b"-" && !bytes.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let (referrer, agent) = match quoted_after_space(raw, end) {
+        let quotes = &mut Specials::new();
+        let (request, end) = quoted(raw, quotes, close + 2)?;
+        let (status, end) = word(raw, end, |status| match status {
+            [one, two, three, ..] => {
+                [one, two, three].iter().all(|byte| byte.is_ascii_digit()) as usize * 3
+            }
+            _ => 0,
+        })?;
+        let (bytes, end) = word(raw, end, |bytes| match bytes {
+            [b'-', ..] => 1,
+            bytes => bytes
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count(),
+        })?;
+        let (referrer, agent) = match quoted_after_space(raw, quotes, end) {
             None => (None, None),
-            Some((referrer, end)) => (
-                Some(referrer),
-                quoted_after_space(raw, end).map(|(agent, _)| agent),
-            ),
+            Some((referrer, end)) => {
+                let agent = quoted_after_space(raw, quotes, end);
+                (Some(referrer), agent.map(|(agent, _)| agent))
+            }
         };
-        let (method, path, protocol) = request_parts(request);
         Some(Access {
-            time,
+            who,
+            time: &raw[open + 1..close],
             request,
-            fields: [
-                ("vhost", vhost.map(Field::text)),
-                ("client", Some(dash_is_null(client))),
-                ("ident", Some(dash_is_null(ident))),
-                ("user", Some(dash_is_null(user))),
-                ("request", Some(request)),
-                ("method", method),
-                ("path", path),
-                ("protocol", protocol),
-                ("status", Some(number_or_text(status))),
-                ("bytes", Some(number_or_text(bytes))),
-                ("referrer", referrer),
-                ("agent", agent),
-            ],
+            status,
+            bytes,
+            referrer,
+            agent,
         })
     }
 
     pub fn give(&self, wanted: &Wanted, times: &mut TimeReader, parsed: &mut Parsed<'a>) {
         parsed.stamp = times.read(self.time);
         parsed.message = Some(self.request);
-        own::fill(&self.fields, wanted, parsed);
+        for (slot, getter) in parsed.fields.iter_mut().zip(wanted.access()) {
+            *slot = getter.and_then(|getter| getter(self));
+        }
     }
 
-    pub fn fields(&self) -> &own::Own<'a> {
-        &self.fields
+    pub fn fields(&self) -> [(&'static str, Option<Field<'a>>); FIELDS.len()] {
+        FIELDS.map(|(name, getter)| (name, getter(self)))
     }
 }
 
-type Who<'a> = (Option<&'a [u8]>, &'a [u8], &'a [u8], &'a [u8]);
-
-/// Virtual host, client, ident and user. A user may have spaces in its name.
-fn who(text: &[u8]) -> Option<Who<'_>> {
-    let mut words = text.splitn(3, |byte| *byte == b' ');
-    let (first, second, rest) = (words.next()?, words.next()?, words.next()?);
-    if first.is_empty() || second.is_empty() || rest.is_empty() {
-        return None;
-    }
-    // After a virtual host the second word is an address, which no ident is.
-    if second.iter().any(|byte| matches!(byte, b'.' | b':'))
-        && let Some(space) = memchr::memchr(b' ', rest)
-    {
-        return Some((Some(first), second, &rest[..space], &rest[space + 1..]));
-    }
-    Some((None, first, second, rest))
+struct Who<'a> {
+    vhost: Option<&'a [u8]>,
+    client: &'a [u8],
+    ident: &'a [u8],
+    user: &'a [u8],
 }
 
-/// The quoted text that begins at `at`, and the place after its quote.
-fn quoted(raw: &[u8], at: usize) -> Option<(Field<'_>, usize)> {
+impl<'a> Who<'a> {
+    /// Client, ident and user where they are three words, as in most lines, and the bracket after them.
+    fn read_usual(raw: &'a [u8]) -> Option<(Who<'a>, usize)> {
+        let spaces = &mut Specials::<Spaces>::of_head();
+        let first = spaces.next(raw, 0)?;
+        let second = spaces.next(raw, first + 1)?;
+        let third = spaces.next(raw, second + 1)?;
+        let (client, ident, user) = (
+            &raw[..first],
+            &raw[first + 1..second],
+            &raw[second + 1..third],
+        );
+        let is_word = |word: &[u8]| !matches!(word, [] | [b'[', ..]);
+        let is_usual = !client.is_empty() && is_word(ident) && is_word(user);
+        let who = Who {
+            vhost: None,
+            client,
+            ident,
+            user,
+        };
+        (is_usual && raw.get(third + 1) == Some(&b'[')).then_some((who, third + 1))
+    }
+
+    /// Virtual host, client, ident and user, and the bracket after them. A user may have spaces in its name.
+    fn read(raw: &'a [u8]) -> Option<(Who<'a>, usize)> {
+        // The time is the first bracket after a space: an IPv6 client may stand in brackets too.
+        let mut brackets = memchr::memchr_iter(b'[', raw);
+        let open =
+            brackets.find(|at| at.checked_sub(1).is_some_and(|before| raw[before] == b' '))?;
+        let mut words = raw[..open - 1].splitn(3, |byte| *byte == b' ');
+        let (first, second, rest) = (words.next()?, words.next()?, words.next()?);
+        if first.is_empty() || second.is_empty() || rest.is_empty() {
+            return None;
+        }
+        // After a virtual host the second word is an address, which no ident is.
+        let is_address = second.iter().any(|byte| matches!(byte, b'.' | b':'));
+        let space = memchr::memchr(b' ', rest).filter(|_| is_address);
+        let who = match space {
+            Some(space) => Who {
+                vhost: Some(first),
+                client: second,
+                ident: &rest[..space],
+                user: &rest[space + 1..],
+            },
+            None => Who {
+                vhost: None,
+                client: first,
+                ident: second,
+                user: rest,
+            },
+        };
+        Some((who, open))
+    }
+}
+
+/// The quoted text that begins at `at`, and the place after its quote. A backslash guards one byte.
+fn quoted<'a>(
+    raw: &'a [u8],
+    quotes: &mut Specials<Quotes>,
+    at: usize,
+) -> Option<(Field<'a>, usize)> {
     if raw.get(at) != Some(&b'"') {
         return None;
     }
-    let (end, is_escaped) = quote_end(raw, at + 1)?;
-    let text = &raw[at + 1..end];
-    let kind = match text {
-        b"-" => FieldKind::Null,
-        _ if is_escaped => FieldKind::Escaped,
-        _ => FieldKind::Text,
-    };
+    let start = at + 1;
+    let mut kind = FieldKind::Text;
+    let mut end = quotes.next(raw, start)?;
+    while raw[end] == b'\\' {
+        kind = FieldKind::Escaped;
+        end = quotes.next(raw, end + 2)?;
+    }
+    let text = &raw[start..end];
+    if text == b"-" {
+        kind = FieldKind::Null;
+    }
     Some((Field { text, kind }, end + 1))
 }
 
-fn quoted_after_space(raw: &[u8], at: usize) -> Option<(Field<'_>, usize)> {
-    (raw.get(at) == Some(&b' ')).then(|| quoted(raw, at + 1))?
+fn quoted_after_space<'a>(
+    raw: &'a [u8],
+    quotes: &mut Specials<Quotes>,
+    at: usize,
+) -> Option<(Field<'a>, usize)> {
+    (raw.get(at) == Some(&b' ')).then(|| quoted(raw, quotes, at + 1))?
 }
 
-/// The word after a space.
-fn word(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
+/// The word after a space, if it is all that `length` says it is, and its end.
+fn word(raw: &[u8], at: usize, length: impl Fn(&[u8]) -> usize) -> Option<(&[u8], usize)> {
     let rest = raw.get(at..)?.strip_prefix(b" ")?;
-    let length = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-    (length > 0).then(|| (&rest[..length], at + 1 + length))
+    let length = length(rest);
+    let is_whole = length > 0 && matches!(rest.get(length), None | Some(b' '));
+    is_whole.then(|| (&rest[..length], at + 1 + length))
 }
 
-type Parts<'a> = (Option<Field<'a>>, Option<Field<'a>>, Option<Field<'a>>);
+struct RequestParts<'a> {
+    method: Field<'a>,
+    path: Field<'a>,
+    protocol: Option<Field<'a>>,
+}
 
 /// Method, path and protocol, where a request is one: scanners send anything.
-fn request_parts(request: Field<'_>) -> Parts<'_> {
-    let nothing = (None, None, None);
-    let text = request.text;
-    let Some(space) = memchr::memchr(b' ', text) else {
-        return nothing;
-    };
-    let method = &text[..space];
+fn request_parts(request: Field<'_>) -> Option<RequestParts<'_>> {
+    let Field { text, kind } = request;
     let is_method = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-    if method.is_empty() || !method.iter().all(is_method) {
-        return nothing;
+    let space = text.iter().take_while(|byte| is_method(byte)).count();
+    if space == 0 || text.get(space) != Some(&b' ') {
+        return None;
     }
-    let part = |text| {
-        Some(Field {
-            text,
-            kind: request.kind,
-        })
-    };
     let rest = &text[space + 1..];
-    match memchr::memrchr(b' ', rest) {
-        Some(last) if unescape(&rest[last + 1..]).starts_with(b"HTTP/") => {
-            (part(method), part(&rest[..last]), part(&rest[last + 1..]))
-        }
-        _ => (part(method), part(rest), None),
-    }
+    let last = match rest {
+        [
+            ..,
+            b' ',
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            b'0'..=b'9',
+            b'.',
+            b'0'..=b'9',
+        ] => Some(rest.len() - 9),
+        _ => memchr::memrchr(b' ', rest)
+            .filter(|last| unescape(&rest[last + 1..]).starts_with(b"HTTP/")),
+    };
+    let (path, protocol) = match last {
+        Some(last) => (&rest[..last], Some(&rest[last + 1..])),
+        None => (rest, None),
+    };
+    Some(RequestParts {
+        method: Field {
+            text: &text[..space],
+            kind,
+        },
+        path: Field { text: path, kind },
+        protocol: protocol.map(|text| Field { text, kind }),
+    })
 }

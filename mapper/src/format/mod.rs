@@ -60,6 +60,7 @@ mod own;
 mod pattern;
 mod plain;
 mod raw;
+mod specials;
 mod syslog;
 mod web;
 mod wrapped;
@@ -168,13 +169,14 @@ pub struct Wanted {
     /// By `FieldId`; not to be changed once an entry was read.
     pub paths: Vec<FieldPath>,
     filter: OnceLock<json::Filter>,
+    access: OnceLock<access::Getters>,
 }
 
 impl Wanted {
     pub fn new(paths: Vec<FieldPath>) -> Wanted {
         Wanted {
             paths,
-            filter: OnceLock::new(),
+            ..Wanted::default()
         }
     }
 
@@ -184,6 +186,10 @@ impl Wanted {
             self.paths.iter().for_each(|path| filter.add(path));
             filter
         })
+    }
+
+    fn access(&self) -> &access::Getters {
+        self.access.get_or_init(|| access::getters(&self.paths))
     }
 }
 

@@ -70,7 +70,7 @@ impl Format for Web {
         if let Some(error) = (self.error_line)(raw) {
             own::visit_own(&error.fields, visit);
         } else if let Some(access) = Access::read(raw) {
-            own::visit_own(access.fields(), visit);
+            own::visit_own(&access.fields(), visit);
         }
     }
 }

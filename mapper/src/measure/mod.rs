@@ -21,7 +21,7 @@ use std::mem::discriminant;
 use std::ops::Range;
 
 use jobspec::expr::{Expr, Measure, Misfits, Row};
-use jobspec::value::{OwnedValue, Value, digits};
+use jobspec::value::{Number, OwnedValue, Value, digits};
 use serde::{Deserialize, Serialize};
 
 use self::count::Count;
@@ -60,6 +60,8 @@ struct Argument {
     /// None is `count(*)`.
     expr: Option<Expr>,
     slots: Range<usize>,
+    /// Whether a number is all that its slots have to see.
+    takes_numbers: bool,
 }
 
 impl Argument {
@@ -148,10 +150,12 @@ impl Measures {
         };
         for (argument, slots) in arguments {
             let start = compiled.slots.len();
+            let takes_numbers = slots.iter().all(|slot| slot.kind.takes_numbers());
             compiled.slots.extend(slots);
             compiled.arguments.push(Argument {
                 expr: argument.cloned(),
                 slots: start..compiled.slots.len(),
+                takes_numbers,
             });
         }
         compiled
@@ -186,8 +190,25 @@ impl Measures {
         misfits: &Misfits,
     ) {
         for argument in &self.arguments {
-            let value = argument.value(row, misfits);
-            self.add_value(partials, argument, &value, place, misfits);
+            match &argument.expr {
+                None => {
+                    for partial in &mut partials[argument.slots.clone()] {
+                        partial.add_row();
+                    }
+                }
+                Some(Expr::Field(field))
+                    if argument.takes_numbers
+                        && let Some(number) = row.number(*field) =>
+                {
+                    for partial in &mut partials[argument.slots.clone()] {
+                        partial.add_number(number);
+                    }
+                }
+                Some(expr) => {
+                    let value = expr.eval(row, misfits);
+                    self.add_value(partials, argument, &value, place, misfits);
+                }
+            }
         }
     }
 
@@ -278,6 +299,11 @@ impl SlotKind {
         matches!(self, SlotKind::Sum | SlotKind::Stddev)
     }
 
+    /// Whether a number is taken as such.
+    fn takes_numbers(self) -> bool {
+        self.is_numeric() || matches!(self, SlotKind::CountOf | SlotKind::Percentiles)
+    }
+
     /// How a better value or place compares with the one that is held.
     fn wanted(self) -> Ordering {
         match self {
@@ -312,6 +338,27 @@ impl MeasurePartial {
             MeasurePartial::Percentiles(percentiles) => percentiles.add(value),
             MeasurePartial::Distinct(distinct) => with_text(value, |text| distinct.add(text)),
             MeasurePartial::Top(top) => with_text(value, |text| top.add(text, value)),
+        }
+    }
+
+    /// As `add`, of `count(*)`.
+    #[inline]
+    fn add_row(&mut self) {
+        match self {
+            MeasurePartial::Count(count) => count.add(true),
+            _ => debug_assert!(false, "it takes values"),
+        }
+    }
+
+    /// As `add`, where a number is all that is to be seen.
+    #[inline]
+    fn add_number(&mut self, number: Number) {
+        match self {
+            MeasurePartial::Count(count) => count.add(true),
+            MeasurePartial::Sum(sum) => sum.add(number),
+            MeasurePartial::Stddev(stddev) => stddev.add(number),
+            MeasurePartial::Percentiles(percentiles) => percentiles.add_number(number),
+            _ => debug_assert!(false, "it takes values"),
         }
     }
 
@@ -485,9 +532,9 @@ pub fn same_kind<'a>(left: &Value<'a>, right: &Value<'a>) -> bool {
 }
 
 /// Calls with the value as a number; any other value counts as a misfit.
-fn with_number(value: &Value<'_>, misfits: &Misfits, mut call: impl FnMut(&Value<'static>)) {
-    match value.as_number() {
-        Some(number) => call(&number),
+fn with_number(value: &Value<'_>, misfits: &Misfits, mut call: impl FnMut(Number)) {
+    match value.number() {
+        Some(number) => call(number),
         None => misfits.0.set(misfits.0.get() + 1),
     }
 }

@@ -3,11 +3,11 @@
 //! How many values there were decides which of the two it is, not how they came together: a merged partial turns
 //! into a sketch when the merged count says so, and the sketch of two halves is the sketch of the whole.
 
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::{Number, OwnedValue, Value};
 use serde::{Deserialize, Serialize};
 
 use super::sketch::Sketch;
-use super::{is_sound, number_form, to_owned, value_bytes};
+use super::{is_sound, to_owned, value_bytes};
 
 /// Values that a group keeps as they are.
 pub const EXACT: usize = 4096;
@@ -130,14 +130,20 @@ impl Exact {
     }
 
     fn push(&mut self, value: &Value<'_>) {
-        match value {
-            Value::Int(number) if i64::try_from(*number).is_ok() => self.ints.push(*number as i64),
-            Value::Float(number) => self.floats.push(*number),
-            Value::Text(_) => match number_form(value) {
-                number @ (Value::Int(_) | Value::Float(_)) => self.push(&number),
-                _ => self.others.push(to_owned(value)),
+        match value.number() {
+            Some(number) => self.push_number(number),
+            None => self.others.push(to_owned(value)),
+        }
+    }
+
+    #[inline]
+    fn push_number(&mut self, number: Number) {
+        match number {
+            Number::Int(number) => match i64::try_from(number) {
+                Ok(number) => self.ints.push(number),
+                Err(_) => self.others.push(Value::Int(number)),
             },
-            _ => self.others.push(to_owned(value)),
+            Number::Float(number) => self.floats.push(number),
         }
     }
 
@@ -163,13 +169,27 @@ impl Percentiles {
     /// The value must not be NULL.
     pub fn add(&mut self, value: &Value<'_>) {
         match self {
-            Percentiles::Exact(exact) => {
-                exact.push(value);
-                if exact.count() > EXACT {
-                    self.coarsen();
-                }
-            }
+            Percentiles::Exact(exact) => exact.push(value),
             Percentiles::Sketch(sketch) => sketch.add(value, 1),
+        }
+        self.coarsen_if_many();
+    }
+
+    #[inline]
+    pub fn add_number(&mut self, number: Number) {
+        match self {
+            Percentiles::Exact(exact) => exact.push_number(number),
+            Percentiles::Sketch(sketch) => sketch.add_number(number, 1),
+        }
+        self.coarsen_if_many();
+    }
+
+    #[inline]
+    fn coarsen_if_many(&mut self) {
+        if let Percentiles::Exact(exact) = self
+            && exact.count() > EXACT
+        {
+            self.coarsen();
         }
     }
 
@@ -191,9 +211,7 @@ impl Percentiles {
                 exact.ints.extend_from_slice(&other.ints);
                 exact.floats.extend_from_slice(&other.floats);
                 exact.others.extend(other.others);
-                if exact.count() > EXACT {
-                    self.coarsen();
-                }
+                self.coarsen_if_many();
             }
             // Only the smaller of the two may be exact while the other is not.
             (Percentiles::Exact(_), Percentiles::Sketch(_)) => {}

@@ -7,10 +7,8 @@
 use std::collections::BTreeMap;
 
 use bstr::{BString, ByteSlice};
-use jobspec::value::{Level, OwnedValue, Time, Value};
+use jobspec::value::{Level, Number, OwnedValue, Time, Value};
 use serde::{Deserialize, Serialize};
-
-use super::number_form;
 
 /// Bits of the mantissa that a bucket leaves open.
 const OPEN_BITS: u32 = 52 - 6;
@@ -78,14 +76,23 @@ impl Default for Sketch {
 impl Sketch {
     /// The value must not be NULL.
     pub fn add(&mut self, value: &Value<'_>, times: u64) {
+        match value.number() {
+            Some(number) => self.add_number(number, times),
+            None => {
+                self.count = self.count.saturating_add(times);
+                self.add_prefix(ordered_bytes(value).into(), times);
+            }
+        }
+    }
+
+    pub fn add_number(&mut self, number: Number, times: u64) {
         self.count = self.count.saturating_add(times);
-        let number = match number_form(value) {
-            Value::Int(number) => number as f64,
-            Value::Float(number) => {
+        let number = match number {
+            Number::Int(number) => number as f64,
+            Number::Float(number) => {
                 self.whole = false;
                 number
             }
-            other => return self.add_prefix(ordered_bytes(&other).into(), times),
         };
         let held = self.numbers.entry(bucket(number)).or_default();
         *held = held.saturating_add(times);

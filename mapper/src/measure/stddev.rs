@@ -1,6 +1,6 @@
 //! `stddev`, the sample's: from the exact sums of x and of its square, so that neither order nor a large mean spoils it.
 
-use jobspec::value::Value;
+use jobspec::value::{Number, Value};
 use serde::{Deserialize, Serialize};
 
 use super::exact::{Wide, float_parts};
@@ -13,15 +13,14 @@ pub struct Stddev {
 }
 
 impl Stddev {
-    /// The value must be a number. A whole number beyond 64 bits is its nearest double here.
-    pub fn add(&mut self, number: &Value<'_>) {
+    /// A whole number beyond 64 bits is its nearest double here.
+    pub fn add(&mut self, number: Number) {
         let (negative, magnitude, exponent) = match number {
-            Value::Int(number) => match u64::try_from(number.unsigned_abs()) {
-                Ok(magnitude) => (*number < 0, magnitude, 0),
-                Err(_) => float_parts(*number as f64),
+            Number::Int(number) => match u64::try_from(number.unsigned_abs()) {
+                Ok(magnitude) => (number < 0, magnitude, 0),
+                Err(_) => float_parts(number as f64),
             },
-            Value::Float(number) => float_parts(*number),
-            _ => return,
+            Number::Float(number) => float_parts(number),
         };
         self.count = self.count.saturating_add(1);
         let magnitude = u128::from(magnitude);
@@ -71,7 +70,7 @@ mod tests {
         let mut stddev = Stddev::default();
         numbers
             .iter()
-            .for_each(|number| stddev.add(&Value::float(*number)));
+            .for_each(|number| stddev.add(Value::float(*number).number().unwrap()));
         stddev.stddev()
     }
 
@@ -84,8 +83,8 @@ mod tests {
         assert_eq!(stddev(&[1.0, 2.0]), Value::Float(0.5_f64.sqrt()));
         // Whole numbers beyond 64 bits, as doubles.
         let mut large = Stddev::default();
-        large.add(&Value::Int(1 << 80));
-        large.add(&Value::Int((1 << 80) + (1 << 40)));
+        large.add(Number::Int(1 << 80));
+        large.add(Number::Int((1 << 80) + (1 << 40)));
         let wanted = ((1_u128 << 79) as f64).sqrt();
         assert_eq!(large.stddev(), Value::Float(wanted));
     }
@@ -111,7 +110,7 @@ mod tests {
                 let mut part = Stddev::default();
                 chunk
                     .iter()
-                    .for_each(|number| part.add(&Value::float(*number)));
+                    .for_each(|number| part.add(Value::float(*number).number().unwrap()));
                 part
             });
             let merged = parts.reduce(|mut left, right| {

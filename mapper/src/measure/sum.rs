@@ -1,6 +1,6 @@
 //! `sum` and `avg`, exact: whole numbers in one integer, the rest in a `Wide`. One partial serves both.
 
-use jobspec::value::Value;
+use jobspec::value::{Number, Value};
 use serde::{Deserialize, Serialize};
 
 use super::exact::Wide;
@@ -14,13 +14,11 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// The value must be a number.
-    pub fn add(&mut self, number: &Value<'_>) {
+    pub fn add(&mut self, number: Number) {
         self.count = self.count.saturating_add(1);
         match number {
-            Value::Int(number) => self.add_whole(*number),
-            Value::Float(number) => self.wide.get_or_insert_default().add_float(*number),
-            _ => {}
+            Number::Int(number) => self.add_whole(number),
+            Number::Float(number) => self.wide.get_or_insert_default().add_float(number),
         }
     }
 
@@ -69,16 +67,18 @@ impl Sum {
 mod tests {
     use super::*;
 
-    fn sum(numbers: &[Value<'static>]) -> Sum {
+    fn sum(numbers: &[i128]) -> Sum {
         let mut sum = Sum::default();
-        numbers.iter().for_each(|number| sum.add(number));
+        numbers
+            .iter()
+            .for_each(|number| sum.add(Number::Int(*number)));
         sum
     }
 
     #[test]
     fn whole_numbers_are_exact_beyond_their_integer() {
-        let mut left = sum(&[Value::Int(i128::MAX), Value::Int(i128::MAX)]);
-        left.merge(sum(&[Value::Int(i128::MIN), Value::Int(i128::MIN)]));
+        let mut left = sum(&[i128::MAX, i128::MAX]);
+        left.merge(sum(&[i128::MIN, i128::MIN]));
         assert_eq!(left.sum(), Value::Int(-2));
         assert_eq!(left.avg(), Value::Float(-0.5));
     }
@@ -87,6 +87,6 @@ mod tests {
     fn nothing_is_null_and_zero_is_zero() {
         assert_eq!(sum(&[]).sum(), Value::Null);
         assert_eq!(sum(&[]).avg(), Value::Null);
-        assert_eq!(sum(&[Value::Int(0)]).avg(), Value::Int(0));
+        assert_eq!(sum(&[0]).avg(), Value::Int(0));
     }
 }

@@ -19,7 +19,7 @@ use self::shown::Kind;
 use super::gate::Gate;
 use super::row::InnerRow;
 use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
-use crate::entry::{Entry, Place};
+use crate::entry::{Entry, FieldKind, Place};
 use crate::frame;
 use crate::measure::{MeasurePartial, Measures};
 use crate::record::shown as shown_json;
@@ -27,6 +27,8 @@ use crate::record::shown as shown_json;
 pub struct Aggregate {
     gate: Gate,
     group: Vec<Group>,
+    /// Whether any of its values slides.
+    slides: bool,
     measures: Measures,
     columns: Vec<Named>,
     having: Option<Expr>,
@@ -45,8 +47,9 @@ struct Group {
 pub struct AggregatePartial {
     groups: Groups,
     misfits: u64,
-    /// The key of the entry at hand: room that is used again.
+    /// The key of the entry at hand, and the kinds of its values: room that is used again.
     key: Vec<u8>,
+    kinds: Vec<u8>,
 }
 
 /// A group as it travels; its values are in its key.
@@ -130,9 +133,11 @@ impl Aggregate {
                 sliding: None,
             },
         });
+        let group: Vec<Group> = group.collect();
         Aggregate {
             gate: Gate::new(range, plan.predicate.as_ref()),
-            group: group.collect(),
+            slides: group.iter().any(|group| group.sliding.is_some()),
+            group,
             measures: Measures::new(&plan.measures),
             columns: plan.columns.clone(),
             having: plan.having.clone(),
@@ -188,12 +193,21 @@ impl Aggregate {
         entry: &Entry<'_>,
         misfits: &Misfits,
     ) {
-        let AggregatePartial { groups, key, .. } = partial;
-        key.clear();
-        values.iter().for_each(|value| key::push(key, value));
-        let key_length = key.len();
-        key.extend(values.iter().map(|value| Kind::of(value) as u8));
-        let (key, kinds) = key.split_at(key_length);
+        partial.key.clear();
+        partial.kinds.clear();
+        for value in values {
+            key::push(&mut partial.key, value);
+            partial.kinds.push(Kind::of(value) as u8);
+        }
+        self.add_to_key(partial, entry, misfits);
+    }
+
+    /// Adds the entry to the group whose key is at hand.
+    #[inline]
+    fn add_to_key(&self, partial: &mut AggregatePartial, entry: &Entry<'_>, misfits: &Misfits) {
+        let AggregatePartial {
+            groups, key, kinds, ..
+        } = partial;
         let measures = groups.of(key, kinds, |measures| self.measures.push_empty(measures));
         self.measures.add(measures, entry, &entry.place, misfits);
     }
@@ -224,6 +238,24 @@ impl Aggregate {
     }
 }
 
+/// Appends the value of an expression to a key: that of a field, which most are, without making a value of it.
+#[inline]
+fn push_value(key: &mut Vec<u8>, expr: &Expr, entry: &Entry<'_>, misfits: &Misfits) -> Kind {
+    if let Expr::Field(field) = expr
+        && let Some(Some(field)) = entry.fields.get(usize::from(*field))
+        && let Some(text) = field.plain_text()
+    {
+        key::push_text(key, text);
+        return match field.kind {
+            FieldKind::Number => Kind::Int,
+            _ => Kind::Text,
+        };
+    }
+    let value = expr.eval(entry, misfits);
+    key::push(key, &value);
+    Kind::of(&value)
+}
+
 impl Operator for Aggregate {
     type Partial = AggregatePartial;
 
@@ -234,20 +266,20 @@ impl Operator for Aggregate {
     fn absorb(&self, partial: &mut AggregatePartial, entry: &Entry<'_>) {
         let misfits = Misfits::default();
         if self.gate.admits(entry, &misfits) {
-            // Without a sliding bucket nothing here allocates, up to four values.
-            let mut few = [const { Value::Null }; 4];
-            let mut many = Vec::new();
-            let values = match self.group.len() {
-                count @ ..=4 => &mut few[..count],
-                count => {
-                    many.resize(count, Value::Null);
-                    &mut many
+            if self.slides {
+                let values = self.group.iter();
+                let values = values.map(|group| group.expr.eval(entry, &misfits));
+                let mut values: Vec<Value<'_>> = values.collect();
+                self.add(partial, &mut values, 0, entry, &misfits);
+            } else {
+                partial.key.clear();
+                partial.kinds.clear();
+                for group in &self.group {
+                    let kind = push_value(&mut partial.key, &group.expr, entry, &misfits);
+                    partial.kinds.push(kind as u8);
                 }
-            };
-            for (value, group) in values.iter_mut().zip(&self.group) {
-                *value = group.expr.eval(entry, &misfits);
+                self.add_to_key(partial, entry, &misfits);
             }
-            self.add(partial, values, 0, entry, &misfits);
         }
         partial.misfits += misfits.0.get();
     }

@@ -12,16 +12,19 @@ pub fn push(key: &mut Vec<u8>, value: &Value<'_>) {
         Value::Null => key.push(0),
         // Times are many and slow to print; their nanoseconds and digits say the same.
         Value::Time(time) => {
-            key.push(2);
-            key.extend_from_slice(&(time.ns as u64 ^ 1 << 63).to_be_bytes());
-            key.push(time.digits);
+            let [a, b, c, d, e, f, g, h] = (time.ns as u64 ^ 1 << 63).to_be_bytes();
+            key.extend_from_slice(&[2, a, b, c, d, e, f, g, h, time.digits]);
         }
-        _ => with_text(value, |text| {
-            key.push(1);
-            key.extend_from_slice(&(text.len() as u32).to_be_bytes());
-            key.extend_from_slice(text);
-        }),
+        _ => with_text(value, |text| push_text(key, text)),
     }
+}
+
+/// Appends the part that any value of this text is.
+#[inline]
+pub fn push_text(key: &mut Vec<u8>, text: &[u8]) {
+    let [a, b, c, d] = (text.len() as u32).to_be_bytes();
+    key.extend_from_slice(&[1, a, b, c, d]);
+    key.extend_from_slice(text);
 }
 
 /// The parts of a key, each as it was pushed; None is NULL. Not one of ours if there are none.

@@ -250,9 +250,19 @@ impl<'a> Sink<'a> {
         &mut self.file(file).tally
     }
 
+    #[inline]
     fn file(&mut self, file: u32) -> &mut FileState {
+        let index = (file - self.cut.first.file) as usize;
+        if index >= self.files.len() {
+            self.begin_files(index);
+        }
+        &mut self.files[index]
+    }
+
+    #[cold]
+    fn begin_files(&mut self, last: usize) {
         let first = self.cut.first.file;
-        while self.files.len() <= (file - first) as usize {
+        while self.files.len() <= last {
             let next = &self.stream.files[first as usize + self.files.len()];
             let year = match self.context.year {
                 Some(year) => YearRule::Fixed(year),
@@ -271,7 +281,6 @@ impl<'a> Sink<'a> {
                 fitted: [0; FormatName::ALL.len()],
             });
         }
-        &mut self.files[(file - first) as usize]
     }
 
     pub(super) fn into_tally(self) -> StreamTally {

@@ -51,8 +51,8 @@ impl Gathered {
         if is_new(&self.most, Ordering::Greater) {
             self.most = Some(value.clone().into_owned());
         }
-        if let Some(number) = value.as_number() {
-            self.sum.add(&number);
+        if let Some(number) = value.number() {
+            self.sum.add(number);
         }
     }
 }

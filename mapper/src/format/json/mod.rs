@@ -5,7 +5,6 @@
 
 mod keys;
 mod memory;
-mod specials;
 mod text;
 mod walk;
 
@@ -88,7 +87,6 @@ impl Format for Json {
         times: &mut TimeReader,
         parsed: &mut Parsed<'a>,
     ) {
-        let filter = wanted.filter();
         let mut best = Best::default();
         let is_mine = |memory: &Memory| memory.is_of(&self.keys);
         let mut memory = match parsed.memories.iter().position(is_mine) {
@@ -104,12 +102,7 @@ impl Format for Json {
                     parsed.fields[usize::from(id)] = Some(field);
                 }
             } else if let Some(key) = key {
-                let name = key.name();
-                let hash = hash(&name);
-                best.note(&self.keys, hash, &name, field);
-                if filter.has(hash) {
-                    note(&name, field, wanted, parsed);
-                }
+                note_any(&self.keys, key, field, wanted, &mut best, parsed);
             }
         });
         parsed.memories.push(memory);
@@ -153,6 +146,24 @@ pub(super) fn for_each_member<'a>(text: &'a [u8], mut visit: impl FnMut(&[u8], F
 /// Whether a text is one well-formed JSON object.
 pub fn is_object(text: &[u8]) -> bool {
     walk::object(text, |_, _| {})
+}
+
+/// Notes a member for all that its name may be good for.
+#[inline(never)]
+fn note_any<'a>(
+    keys: &Keys,
+    key: walk::Key<'a>,
+    field: Field<'a>,
+    wanted: &Wanted,
+    best: &mut Best<'a>,
+    parsed: &mut Parsed<'a>,
+) {
+    let name = key.name();
+    let hash = hash(&name);
+    best.note(keys, hash, &name, field);
+    if wanted.filter().has(hash) {
+        note(&name, field, wanted, parsed);
+    }
 }
 
 /// Puts a member where the plan wants it. A later one of the same name replaces an earlier one, also by nothing; a

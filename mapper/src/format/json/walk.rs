@@ -9,9 +9,11 @@ use jobspec::plan::PathPart;
 
 use super::keys::Keys;
 use super::memory::{Memory, Place, Role};
-use super::specials::Specials;
 use crate::entry::{Field, FieldKind};
 use crate::format::Wanted;
+use crate::format::specials::{self, StringEnds};
+
+type Specials = specials::Specials<StringEnds>;
 
 /// Objects and arrays inside each other. Deeper is malformed: the stack of kinds is one word.
 pub(super) const DEEPEST: u32 = 128;

@@ -12,8 +12,7 @@ use std::hash::BuildHasher;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
-    /// Of indices into `heads`.
-    table: HashTable<u32>,
+    table: HashTable<Slot>,
     heads: Vec<Head>,
     /// Of each group its key, then a byte for the kind of each of its values.
     keys: Vec<u8>,
@@ -22,11 +21,25 @@ pub(super) struct Groups {
     hasher: Keyed,
 }
 
+/// Where a group is: enough to tell it by its key without a look anywhere else.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    index: u32,
+    key: Head,
+}
+
+/// The place of a key.
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    start: usize,
+    start: u32,
     length: u32,
-    hash: u32,
+}
+
+impl Head {
+    fn of(self, keys: &[u8]) -> &[u8] {
+        &keys[self.start as usize..][..self.length as usize]
+    }
 }
 
 /// One group on its way out, or in.
@@ -49,33 +62,36 @@ impl Groups {
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> &mut [MeasurePartial] {
         let hash = self.hasher.hash_one(key) as u32;
-        let (heads, keys) = (&self.heads, &self.keys);
-        let found = self.table.find(spread(hash), |&index| {
-            let head = &heads[index as usize];
-            head.hash == hash && keys[head.start..][..head.length as usize] == *key
+        let keys = &self.keys;
+        let found = self.table.find(spread(hash), |slot| {
+            slot.hash == hash && slot.key.of(keys) == key
         });
         let index = match found {
-            Some(&index) => {
-                let head = heads[index as usize];
-                let held = &mut self.keys[head.start + head.length as usize..][..kinds.len()];
-                Kind::keep_plainer(held, kinds);
-                index as usize
+            Some(slot) => {
+                let end = slot.key.start as usize + key.len();
+                Kind::keep_plainer(&mut self.keys[end..][..kinds.len()], kinds);
+                slot.index as usize
             }
             None => {
+                let number = |length: usize| {
+                    u32::try_from(length).expect("a partial is far smaller than that")
+                };
                 let index = self.heads.len();
-                self.heads.push(Head {
-                    start: self.keys.len(),
-                    length: key.len() as u32,
+                let head = Head {
+                    start: number(self.keys.len()),
+                    length: number(key.len()),
+                };
+                let slot = Slot {
                     hash,
-                });
+                    index: number(index),
+                    key: head,
+                };
+                self.heads.push(head);
                 self.keys.extend_from_slice(key);
                 self.keys.extend_from_slice(kinds);
                 empty(&mut self.measures);
-                let number = u32::try_from(index).expect("a partial is far smaller than that");
-                let heads = &self.heads;
-                self.table.insert_unique(spread(hash), number, |&index| {
-                    spread(heads[index as usize].hash)
-                });
+                let rehash = |slot: &Slot| spread(slot.hash);
+                self.table.insert_unique(spread(hash), slot, rehash);
                 index
             }
         };
@@ -97,11 +113,11 @@ impl Groups {
             .heads
             .iter()
             .enumerate()
-            .map(|(index, head)| (first_words(self.key(head)), index as u32))
+            .map(|(index, head)| (first_words(head.of(&self.keys)), index as u32))
             .collect();
         order.sort_unstable_by(|left, right| {
             left.0.cmp(&right.0).then_with(|| {
-                let key = |index: u32| self.key(&self.heads[index as usize]);
+                let key = |index: u32| self.heads[index as usize].of(&self.keys);
                 key(left.1).cmp(key(right.1))
             })
         });
@@ -117,23 +133,19 @@ impl Groups {
     /// About so many bytes of memory, but for what measures hold elsewhere.
     pub fn bytes(&self) -> usize {
         self.keys.len()
-            + self.table.capacity() * 5
+            + self.table.capacity() * (size_of::<Slot>() + 1)
             + self.heads.len() * size_of::<Head>()
             + self.measures.len() * size_of::<MeasurePartial>()
-    }
-
-    fn key(&self, head: &Head) -> &[u8] {
-        &self.keys[head.start..][..head.length as usize]
     }
 
     fn group(&mut self, index: usize) -> Group<'_> {
         let slots = self.measures.len() / self.heads.len();
         let head = self.heads[index];
         let end = match self.heads.get(index + 1) {
-            Some(next) => next.start,
+            Some(next) => next.start as usize,
             None => self.keys.len(),
         };
-        let (key, kinds) = self.keys[head.start..end].split_at(head.length as usize);
+        let (key, kinds) = self.keys[head.start as usize..end].split_at(head.length as usize);
         Group {
             key,
             kinds,

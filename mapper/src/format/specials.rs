@@ -1,41 +1,79 @@
-//! Where the quotes, backslashes and control characters of a text are: all that can end a string, or be wrong in one.
+//! Where the bytes of a text are that end something: the quotes of a JSON line, the spaces of an access log's head.
 //!
 //! Strings of a log have any length, and a loop that looks for the end of each is mispredicted once a string. So bytes
 //! are compared sixteen at once, 64 make a word of bits, and the end of a string is the next bit that is set.
 
+use std::marker::PhantomData;
+
 use wide::u8x16;
+
+/// Which bytes are looked for.
+pub(super) trait Class {
+    fn find(bytes: u8x16) -> u8x16;
+}
+
+/// Quotes, backslashes and control characters: all that can end a string of JSON, or be wrong in one.
+pub(super) struct StringEnds;
+
+impl Class for StringEnds {
+    #[inline(always)]
+    fn find(bytes: u8x16) -> u8x16 {
+        Quotes::find(bytes) | bytes.min(u8x16::splat(0x1f)).simd_eq(bytes)
+    }
+}
+
+/// Quotes, and the backslashes that guard them.
+pub(super) struct Quotes;
+
+impl Class for Quotes {
+    #[inline(always)]
+    fn find(bytes: u8x16) -> u8x16 {
+        bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'))
+    }
+}
+
+pub(super) struct Spaces;
+
+impl Class for Spaces {
+    #[inline(always)]
+    fn find(bytes: u8x16) -> u8x16 {
+        bytes.simd_eq(u8x16::splat(b' '))
+    }
+}
 
 const BLOCK: usize = 64;
 /// Blocks that are looked at together: most lines need no more.
 const BLOCKS: usize = 8;
 
 /// Looks ahead in one text. It may be asked for any place, but going back costs.
-pub(super) struct Specials {
+pub(super) struct Specials<C> {
     words: [u64; BLOCKS],
     /// Blocks to look at together.
     blocks: usize,
     /// The places in the text that `words` are of.
     start: usize,
     end: usize,
+    class: PhantomData<C>,
 }
 
-impl Specials {
+impl<C: Class> Specials<C> {
     /// For a text that is read to its end.
-    pub fn new() -> Specials {
+    pub fn new() -> Specials<C> {
         Specials::of(BLOCKS)
     }
 
     /// For one of which no more than the head is read.
-    pub fn of_head() -> Specials {
+    pub fn of_head() -> Specials<C> {
         Specials::of(1)
     }
 
-    fn of(blocks: usize) -> Specials {
+    fn of(blocks: usize) -> Specials<C> {
         Specials {
             words: [0; BLOCKS],
             blocks,
             start: 0,
             end: 0,
+            class: PhantomData,
         }
     }
 
@@ -74,25 +112,22 @@ impl Specials {
         let ahead = text.get(at..self.end).unwrap_or_default();
         let (blocks, rest) = ahead.as_chunks::<BLOCK>();
         for (word, block) in self.words.iter_mut().zip(blocks) {
-            *word = bits(block);
+            *word = bits::<C>(block);
         }
         if !rest.is_empty() {
             let mut last = [b' '; BLOCK];
             last[..rest.len()].copy_from_slice(rest);
-            self.words[blocks.len() % BLOCKS] = bits(&last);
+            self.words[blocks.len() % BLOCKS] = bits::<C>(&last);
         }
     }
 }
 
 #[inline(always)]
-fn bits(block: &[u8; BLOCK]) -> u64 {
+fn bits<C: Class>(block: &[u8; BLOCK]) -> u64 {
     let (parts, _) = block.as_chunks::<16>();
     let mut word = 0;
     for (index, part) in parts.iter().enumerate() {
-        let bytes = u8x16::new(*part);
-        let found = bytes.simd_eq(u8x16::splat(b'"'))
-            | bytes.simd_eq(u8x16::splat(b'\\'))
-            | bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        let found = C::find(u8x16::new(*part));
         word |= u64::from(found.to_bitmask()) << (16 * index);
     }
     word
@@ -119,7 +154,7 @@ mod tests {
                 let found = text[at..].iter().position(is_special);
                 found.map(|index| at + index)
             };
-            let mut rising = Specials::new();
+            let mut rising = Specials::<StringEnds>::new();
             for at in 0..=length {
                 assert_eq!(rising.next(&text, at), expected(at), "{length} {at}");
             }
