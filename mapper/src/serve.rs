@@ -348,6 +348,7 @@ pub fn scan_parts(
             index: work.segment,
         };
         let began = left.as_ref().map_or_else(Instant::now, |left| left.began);
+        let weighed = left.as_ref().map(|left| left.weighed);
         let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
         let (mut left_partials, left_tally) = match left {
             Some(left) => (left.partials, Some(left.tally)),
@@ -377,14 +378,20 @@ pub fn scan_parts(
                 *partial = merged.expect("each was made by this very operator");
             }
         }
+        let tally = match left_tally {
+            Some(left) => left.merge(tally),
+            None => tally,
+        };
+        let weighed = match weighed {
+            Some(weighed) if weighed.holds_for(&tally) => weighed,
+            _ => Weighed::new(&operators, &partials, &tally),
+        };
         Fruit {
             operators: &operators,
             held_bytes,
             partials,
-            tally: match left_tally {
-                Some(left) => left.merge(tally),
-                None => tally,
-            },
+            weighed,
+            tally,
             began,
         }
     };
@@ -553,9 +560,42 @@ struct Fruit<'a> {
     /// As heavy as can be, from so many bytes of partials on.
     held_bytes: u64,
     partials: Vec<AnyPartial>,
+    weighed: Weighed,
     tally: StreamTally,
     /// When the first of them was begun.
     began: Instant,
+}
+
+/// What partials took when they were last looked at one by one: that is done again when an eighth more has come.
+#[derive(Clone, Copy)]
+struct Weighed {
+    bytes: u64,
+    /// After so many entries.
+    entries: u64,
+}
+
+impl Weighed {
+    fn new(operators: &[AnyOperator], partials: &[AnyPartial], tally: &StreamTally) -> Weighed {
+        let partials = operators.iter().zip(partials);
+        let bytes: usize = partials
+            .map(|(operator, partial)| operator.bytes(partial))
+            .sum();
+        Weighed {
+            bytes: bytes as u64,
+            entries: tally.total().entries,
+        }
+    }
+
+    fn holds_for(&self, tally: &StreamTally) -> bool {
+        tally.total().entries <= self.entries + self.entries / 8
+    }
+
+    /// With what has come since, if it is like what came before.
+    fn bytes_now(&self, tally: &StreamTally) -> u64 {
+        let entries = u128::from(tally.total().entries.max(1));
+        let bytes = u128::from(self.bytes) * entries / u128::from(self.entries.max(1));
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
 }
 
 impl Yield for Fruit<'_> {
@@ -570,6 +610,10 @@ impl Yield for Fruit<'_> {
             operators: self.operators,
             held_bytes: self.held_bytes,
             partials: partials.collect(),
+            weighed: Weighed {
+                bytes: self.weighed.bytes + right.weighed.bytes,
+                entries: self.weighed.entries + right.weighed.entries,
+            },
             tally: self.tally.merge(right.tally),
             began: self.began.min(right.began),
         }
@@ -577,11 +621,8 @@ impl Yield for Fruit<'_> {
 
     /// In bytes of log; as heavy as can be where the partials are, or have waited long.
     fn weight(&self) -> u64 {
-        let partials = self.operators.iter().zip(&self.partials);
-        let held_bytes: usize = partials
-            .map(|(operator, partial)| operator.bytes(partial))
-            .sum();
-        if held_bytes as u64 >= self.held_bytes || self.began.elapsed() >= RUN_TIME {
+        let is_heavy = self.weighed.bytes_now(&self.tally) >= self.held_bytes;
+        if is_heavy || self.began.elapsed() >= RUN_TIME {
             u64::MAX
         } else {
             self.tally.total().bytes

@@ -3,7 +3,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use mapper::operator::Mismatch;
 
@@ -91,60 +91,195 @@ pub fn narrow(
 
 /// Calls for every key, rising, with its values in all runs, until that says to break.
 pub fn each_key(runs: Vec<Run>, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Error> {
-    let mut heap = Heap::new(runs)?;
-    let mut equal: Vec<usize> = Vec::new();
-    while let Some(first) = heap.order.first().copied() {
-        let is_alone = !heap.is_next_equal();
-        let flow = if is_alone {
-            let cursor = &heap.cursors[first];
-            check(cursor, records)?;
-            visit(cursor.key(), &[cursor.value()])
-        } else {
-            equal.clear();
-            equal.push(heap.pop());
-            while let Some(&next) = heap.order.first()
-                && heap.cursors[next].key() == heap.cursors[first].key()
-            {
-                equal.push(heap.pop());
+    let mut merged = Merged::new(runs)?;
+    while merged.advance()? {
+        let cursors = merged.cursors();
+        for cursor in cursors.clone() {
+            if let Some(host) = cursor.host() {
+                let checked = records.check(host, cursor.key(), cursor.value());
+                checked.map_err(|_| mismatch(cursor))?;
             }
-            for &cursor in &equal {
-                check(&heap.cursors[cursor], records)?;
-            }
-            let values: Vec<&[u8]> = equal
-                .iter()
-                .map(|&cursor| heap.cursors[cursor].value())
-                .collect();
-            visit(heap.cursors[first].key(), &values)
-        };
+        }
+        let flow = with_all(cursors.map(Cursor::value), |values| {
+            visit(merged.key(), values)
+        });
         let flow = flow.map_err(|fault| match fault {
             Fault::Error(error) => error,
-            Fault::Mismatch => mismatch(&heap.cursors[first]),
+            Fault::Mismatch => mismatch(merged.first()),
         })?;
         if flow.is_break() {
-            return Ok(());
-        }
-        if is_alone {
-            if !heap.cursors[first].advance()? {
-                heap.pop();
-            }
-            heap.sift_down(0);
-        } else {
-            for &cursor in &equal {
-                if heap.cursors[cursor].advance()? {
-                    heap.push(cursor);
-                }
-            }
+            break;
         }
     }
     Ok(())
 }
 
-fn check(cursor: &Cursor, records: &dyn Records) -> Result<(), Error> {
-    match cursor.host() {
-        Some(host) => records
-            .check(host, cursor.key(), cursor.value())
-            .map_err(|_| mismatch(cursor)),
-        None => Ok(()),
+/// Runs side by side, at one key after the other.
+pub struct Merged {
+    heap: Heap,
+    /// The cursors at the key, by index. One that is alone is still in the heap.
+    equal: Vec<usize>,
+}
+
+impl Merged {
+    pub fn new(runs: Vec<Run>) -> Result<Merged, Error> {
+        Ok(Merged {
+            heap: Heap::new(runs)?,
+            equal: Vec::new(),
+        })
+    }
+
+    /// Goes on to the next key, at first to the first; false at the end.
+    fn advance(&mut self) -> Result<bool, Error> {
+        let Merged { heap, equal } = self;
+        if let [alone] = equal[..] {
+            if !heap.cursors[alone].advance()? {
+                heap.pop();
+            }
+            heap.sift_down(0);
+        } else {
+            for &cursor in &*equal {
+                if heap.cursors[cursor].advance()? {
+                    heap.push(cursor);
+                }
+            }
+        }
+        equal.clear();
+        let Some(&first) = heap.order.first() else {
+            return Ok(false);
+        };
+        equal.push(first);
+        if heap.is_next_equal() {
+            heap.pop();
+            while let Some(&next) = heap.order.first()
+                && heap.cursors[next].key() == heap.cursors[first].key()
+            {
+                equal.push(heap.pop());
+            }
+        }
+        Ok(true)
+    }
+
+    fn first(&self) -> &Cursor {
+        &self.heap.cursors[self.equal[0]]
+    }
+
+    fn key(&self) -> &[u8] {
+        self.first().key()
+    }
+
+    /// Those that stand at the key.
+    fn cursors(&self) -> impl Iterator<Item = &Cursor> + Clone {
+        self.equal.iter().map(|&cursor| &self.heap.cursors[cursor])
+    }
+
+    /// Copies out the next keys and their values: about so many bytes of them, and one key at least where one is left.
+    pub fn batch(&mut self, bytes: usize) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        while batch.bytes.len() < bytes && self.advance()? {
+            let first_value = batch.values.len();
+            let key = batch.push(self.key());
+            for &cursor in &self.equal {
+                let at = &self.heap.cursors[cursor];
+                let bytes = batch.push(at.value());
+                batch.values.push(BatchValue {
+                    bytes,
+                    cursor,
+                    host: at.host(),
+                });
+            }
+            batch.keys.push(BatchKey {
+                key,
+                values: first_value..batch.values.len(),
+            });
+        }
+        Ok(batch)
+    }
+
+    /// That a value of this cursor is none of its operator's.
+    pub fn mismatch(&self, cursor: usize) -> Error {
+        mismatch(&self.heap.cursors[cursor])
+    }
+}
+
+/// Neighbouring keys with all of their values, apart from the runs that they come from.
+#[derive(Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    keys: Vec<BatchKey>,
+    values: Vec<BatchValue>,
+}
+
+struct BatchKey {
+    key: Range<usize>,
+    values: Range<usize>,
+}
+
+struct BatchValue {
+    bytes: Range<usize>,
+    cursor: usize,
+    host: Option<u32>,
+}
+
+/// Why the records of a batch are refused.
+pub enum Refused {
+    /// Those of this cursor are none of their operator's.
+    Mismatch {
+        cursor: usize,
+    },
+    Error(Error),
+}
+
+impl Batch {
+    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// As the function of this name, for the keys of the batch.
+    pub fn each_key(&self, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Refused> {
+        for BatchKey { key, values } in &self.keys {
+            let key = &self.bytes[key.clone()];
+            let of_key = &self.values[values.clone()];
+            for value in of_key {
+                if let Some(host) = value.host {
+                    let checked = records.check(host, key, &self.bytes[value.bytes.clone()]);
+                    let cursor = value.cursor;
+                    checked.map_err(|_| Refused::Mismatch { cursor })?;
+                }
+            }
+            let values = of_key.iter().map(|value| &self.bytes[value.bytes.clone()]);
+            let flow = with_all(values, |values| visit(key, values));
+            let flow = flow.map_err(|fault| match fault {
+                Fault::Error(error) => Refused::Error(error),
+                Fault::Mismatch => Refused::Mismatch {
+                    cursor: of_key[0].cursor,
+                },
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calls with all values; of one, which is most often so, without an allocation.
+fn with_all<'v, T>(
+    mut values: impl Iterator<Item = &'v [u8]>,
+    call: impl FnOnce(&[&'v [u8]]) -> T,
+) -> T {
+    match (values.next(), values.next()) {
+        (Some(only), None) => call(&[only]),
+        (first, second) => {
+            let first_two = first.into_iter().chain(second);
+            call(&first_two.chain(values).collect::<Vec<_>>())
+        }
     }
 }
 

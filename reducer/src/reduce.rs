@@ -7,17 +7,19 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use jobspec::value::OwnedValue;
+use jobspec::value::Value;
 use mapper::entry::{Place, Source};
 use mapper::frame;
 use mapper::message::Manifest;
 use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, Sources};
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::completeness::Completeness;
-use crate::merge::{Records, each_key, narrow};
+use crate::merge::{Batch, Merged, Records, Refused, narrow};
 use crate::regroup::regroup;
-use crate::rows::Finished;
+use crate::row_bytes::Form;
+use crate::rows::{Finished, Made};
 use crate::spill::{self, Run, Spill};
 use crate::spool::{Spool, SpooledPart};
 
@@ -61,8 +63,39 @@ pub struct OperatorReport {
 /// Takes the rows of one operator after the other. A row is lent, so that several can take it.
 pub trait RowSink {
     fn begin(&mut self, operator: &str, columns: &[OutputColumn]) -> Result<(), Error>;
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error>;
+
+    /// What it wants to be given of each row.
+    fn takes(&self) -> Takes {
+        Takes {
+            values: true,
+            lines: false,
+        }
+    }
+
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error>;
+
+    /// The same row as its line of jsonl, which many threads have made.
+    fn line(&mut self, _line: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<(), Error>;
+}
+
+/// In which forms rows are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    pub values: bool,
+    pub lines: bool,
+}
+
+impl Takes {
+    pub fn and(self, other: Takes) -> Takes {
+        Takes {
+            values: self.values || other.values,
+            lines: self.lines || other.lines,
+        }
+    }
 }
 
 /// Merges and finishes every operator of the plan.
@@ -114,15 +147,19 @@ pub fn reduce(
             runs = narrow(runs, memory_bytes, &mut spill, &records)?;
         }
         sink.begin(&plan.name, &operator.columns())?;
-        let mut rows = Finished::new(sink, operator.limit(), memory_bytes, &mut spill);
-        each_key(runs, &records, &mut |key, values| {
-            operator.finish_record(&core, key, values, &names, &mut rows)?;
-            Ok(match rows.is_full() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+        let form = Form::new(sink.takes(), &operator.columns());
+        let mut rows = Finished::new(sink, &form, operator.limit(), memory_bytes, &mut spill);
+        let finish = |batch: &Batch, made: &mut Made<'_>| {
+            batch.each_key(&records, &mut |key, values| {
+                operator.finish_record(&core, key, values, &names, made)?;
+                Ok(ControlFlow::Continue(()))
             })
-        })?;
-        operator.finish(core, &names, &mut rows).map_err(mismatch)?;
+        };
+        finish_all(runs, &finish, memory_bytes, &mut rows)?;
+        let mut last = rows.begin();
+        operator.finish(core, &names, &mut last).map_err(mismatch)?;
+        let last = last.done();
+        rows.take(last)?;
         let notes = rows.take_notes();
         let rows = rows.end()?;
         sink.end()?;
@@ -157,6 +194,50 @@ impl Records for Own<'_> {
     fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         self.operator.join_values(key, values)
     }
+}
+
+/// Bytes of records that are finished in one go, at most.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Finishes all keys, on many threads and in the order of the keys, while the next ones are merged. Batches are small at
+/// first, so that what ends after a few rows ends soon.
+fn finish_all(
+    runs: Vec<Run>,
+    finish: &(dyn Fn(&Batch, &mut Made<'_>) -> Result<(), Refused> + Sync),
+    memory_bytes: u64,
+    rows: &mut Finished<'_>,
+) -> Result<(), Error> {
+    let threads = rayon::current_num_threads();
+    let most_bytes = usize::try_from(memory_bytes / (8 * threads as u64)).unwrap_or(usize::MAX);
+    let most_bytes = most_bytes.min(BATCH_BYTES);
+    let mut merged = Merged::new(runs)?;
+    let mut bytes = most_bytes.min(4 << 10);
+    let mut batches = vec![merged.batch(bytes)?];
+    while !rows.is_full() && batches.iter().any(|batch| !batch.is_empty()) {
+        bytes = most_bytes.min(2 * bytes);
+        let begun = |batch| (rows.begin(), batch);
+        let begun: Vec<(Made<'_>, Batch)> = batches.into_iter().map(begun).collect();
+        let make =
+            |(mut made, batch): (Made<'_>, Batch)| finish(&batch, &mut made).map(|()| made.done());
+        let (next, made) = rayon::join(
+            || {
+                let batches = (0..threads).map(|_| merged.batch(bytes));
+                batches.collect::<Result<Vec<Batch>, Error>>()
+            },
+            || begun.into_par_iter().map(make).collect::<Vec<_>>(),
+        );
+        for made in made {
+            let made = made.map_err(|refused| match refused {
+                Refused::Mismatch { cursor } => merged.mismatch(cursor),
+                Refused::Error(error) => error,
+            })?;
+            if !rows.is_full() {
+                rows.take(made)?;
+            }
+        }
+        batches = next?;
+    }
+    Ok(())
 }
 
 fn merge_cores(

@@ -1,21 +1,68 @@
-//! Finished rows as bytes, for the sort that goes to disk. Values that are made of finished rows (lists, objects) have
-//! no other way to be written: they never travel.
+//! Finished rows as bytes, on their way to where they belong: through the sort, which may go to disk. Values that are
+//! made of finished rows (lists, objects) have no other way to be written: they never travel.
 
 use std::borrow::Cow;
 
 use bstr::ByteSlice;
-use jobspec::value::{Level, OwnedValue, Time, Value};
+use jobspec::value::{Level, Time, Value};
+use mapper::operator::OutputColumn;
+
+use crate::Error;
+use crate::output::Lines;
+use crate::reduce::{RowSink, Takes};
 
 /// Lists and objects inside each other: more than any row has.
 const MAX_DEPTH: u32 = 64;
 
+/// What of a row is kept until it is in its place: what will be wanted of it.
+pub struct Form {
+    takes: Takes,
+    lines: Lines,
+}
+
+impl Form {
+    pub fn new(takes: Takes, columns: &[OutputColumn]) -> Form {
+        Form {
+            takes,
+            lines: Lines::new(columns),
+        }
+    }
+
+    /// Appends a row.
+    pub fn append(&self, row: &[Value<'_>], out: &mut Vec<u8>) {
+        if self.takes.lines {
+            let start = out.len();
+            out.extend_from_slice(&[0; 8]);
+            self.lines.append(row, out);
+            let length = (out.len() - start - 8) as u64;
+            out[start..start + 8].copy_from_slice(&length.to_le_bytes());
+        }
+        if self.takes.values {
+            append_row(row, out);
+        }
+    }
+
+    /// Gives a row to the sink; None where the bytes are of none.
+    pub fn give(&self, mut bytes: &[u8], sink: &mut dyn RowSink) -> Option<Result<(), Error>> {
+        let mut given = Ok(());
+        if self.takes.lines {
+            given = sink.line(take_bytes(&mut bytes)?);
+        }
+        if self.takes.values {
+            let row = read_row(bytes)?;
+            given = given.and_then(|()| sink.row(&row));
+        }
+        Some(given)
+    }
+}
+
 /// Appends the values of a row.
-pub fn append_row(row: &[OwnedValue], out: &mut Vec<u8>) {
+pub fn append_row(row: &[Value<'_>], out: &mut Vec<u8>) {
     row.iter().for_each(|value| append(value, out));
 }
 
 /// The row of these bytes; None where they are of none.
-pub fn read_row(mut bytes: &[u8]) -> Option<Vec<OwnedValue>> {
+pub fn read_row(mut bytes: &[u8]) -> Option<Vec<Value<'_>>> {
     let mut row = Vec::new();
     while !bytes.is_empty() {
         row.push(read(&mut bytes, 0)?);
@@ -23,7 +70,7 @@ pub fn read_row(mut bytes: &[u8]) -> Option<Vec<OwnedValue>> {
     Some(row)
 }
 
-fn append(value: &OwnedValue, out: &mut Vec<u8>) {
+fn append(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0),
         Value::Bool(bool) => out.extend([1, u8::from(*bool)]),
@@ -76,7 +123,7 @@ fn append_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn read(bytes: &mut &[u8], depth: u32) -> Option<OwnedValue> {
+fn read<'a>(bytes: &mut &'a [u8], depth: u32) -> Option<Value<'a>> {
     if depth > MAX_DEPTH {
         return None;
     }
@@ -96,8 +143,8 @@ fn read(bytes: &mut &[u8], depth: u32) -> Option<OwnedValue> {
             let [level] = take(bytes)?;
             Value::Level(*Level::ALL.get(usize::from(level))?)
         }
-        7 => Value::owned_text(take_bytes(bytes)?),
-        8 => Value::Json(Cow::Owned(take_bytes(bytes)?.to_owned().into())),
+        7 => Value::text(take_bytes(bytes)?),
+        8 => Value::Json(Cow::Borrowed(take_bytes(bytes)?.as_bstr())),
         9 => {
             let length = take_length(bytes)?;
             let mut list = Vec::with_capacity(length);

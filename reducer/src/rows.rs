@@ -2,30 +2,33 @@
 //! on disk where they do not fit into memory. The limit is taken as early as it is known to be safe.
 
 use std::cmp::Ordering;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use jobspec::value::OwnedValue;
 use mapper::operator::{Mismatch, Rows};
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::merge::{Fault, Records, each_key, narrow};
 use crate::reduce::RowSink;
-use crate::row_bytes::{append_row, read_row};
+use crate::row_bytes::Form;
 use crate::spill::{Run, Spill};
 
 /// Takes the rows that an operator finishes; gives them to the sink, in order and no more than the limit.
 pub struct Finished<'a> {
     sink: &'a mut dyn RowSink,
+    form: &'a Form,
     limit: usize,
     rows: u64,
     sorter: Sorter<'a>,
     notes: Vec<String>,
-    error: Option<Error>,
 }
 
 impl<'a> Finished<'a> {
     pub fn new(
         sink: &'a mut dyn RowSink,
+        form: &'a Form,
         limit: Option<usize>,
         memory_bytes: u64,
         spill: &'a mut Spill,
@@ -33,17 +36,44 @@ impl<'a> Finished<'a> {
         let limit = limit.unwrap_or(usize::MAX);
         Finished {
             sink,
+            form,
             limit,
             rows: 0,
             sorter: Sorter::new(limit, memory_bytes, spill),
             notes: Vec::new(),
-            error: None,
         }
     }
 
     /// Whether no row that is still to come will be wanted.
     pub fn is_full(&self) -> bool {
-        self.rows >= self.limit as u64 || self.error.is_some()
+        self.rows >= self.limit as u64
+    }
+
+    /// Where the next rows can be made, apart from this.
+    pub fn begin(&self) -> Made<'a> {
+        Made {
+            form: self.form,
+            bound: self.sorter.bound.clone(),
+            rows: MadeRows::default(),
+        }
+    }
+
+    /// Takes rows that were made.
+    pub fn take(&mut self, made: MadeRows) -> Result<(), Error> {
+        self.notes.extend(made.notes);
+        for MadeRow { key, row } in made.rows {
+            let row = &made.bytes[row];
+            match key {
+                Some(key) => self.sorter.push(&made.bytes[key], row)?,
+                None if self.is_full() => {}
+                None => {
+                    self.rows += 1;
+                    let given = self.form.give(row, self.sink);
+                    given.expect("it was written here")?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What was said of the rows.
@@ -53,34 +83,69 @@ impl<'a> Finished<'a> {
 
     /// The sorted rows last; how many there were in all.
     pub fn end(self) -> Result<u64, Error> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let (sink, mut rows) = (self.sink, self.rows);
+        let (sink, form, mut rows) = (self.sink, self.form, self.rows);
         self.sorter.end(&mut |row| {
             rows += 1;
-            sink.row(&row)
+            form.give(row, sink)
         })?;
         Ok(rows)
     }
 }
 
-impl Rows for Finished<'_> {
+/// Rows as an operator makes them.
+pub struct Made<'a> {
+    form: &'a Form,
+    /// As the sorter's, when this was begun.
+    bound: Option<Arc<[u8]>>,
+    rows: MadeRows,
+}
+
+/// Rows to be taken, in this order.
+#[derive(Default)]
+pub struct MadeRows {
+    bytes: Vec<u8>,
+    rows: Vec<MadeRow>,
+    notes: Vec<String>,
+}
+
+struct MadeRow {
+    /// None: it is in its place.
+    key: Option<Range<usize>>,
+    row: Range<usize>,
+}
+
+impl Made<'_> {
+    pub fn done(self) -> MadeRows {
+        self.rows
+    }
+
+    fn add(&mut self, key: Option<&[u8]>, row: &[OwnedValue]) {
+        let bytes = &mut self.rows.bytes;
+        let key = key.map(|key| {
+            let start = bytes.len();
+            bytes.extend_from_slice(key);
+            start..bytes.len()
+        });
+        let start = bytes.len();
+        self.form.append(row, bytes);
+        let row = start..bytes.len();
+        self.rows.rows.push(MadeRow { key, row });
+    }
+}
+
+impl Rows for Made<'_> {
     fn push(&mut self, row: Vec<OwnedValue>) {
-        if !self.is_full() {
-            self.rows += 1;
-            self.error = self.sink.row(&row).err();
-        }
+        self.add(None, &row);
     }
 
     fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>) {
-        if self.error.is_none() {
-            self.error = self.sorter.push(&key, &row).err();
+        if self.bound.as_ref().is_none_or(|bound| key[..] < bound[..]) {
+            self.add(Some(&key), &row);
         }
     }
 
     fn note(&mut self, note: String) {
-        self.notes.push(note);
+        self.rows.notes.push(note);
     }
 }
 
@@ -94,7 +159,7 @@ struct Sorter<'a> {
     bytes: Vec<u8>,
     next: u64,
     /// Once there are as many rows as the limit: what a row's key must be less than.
-    bound: Option<Vec<u8>>,
+    bound: Option<Arc<[u8]>>,
     runs: Vec<Run>,
 }
 
@@ -161,19 +226,19 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    fn push(&mut self, key: &[u8], row: &[OwnedValue]) -> Result<(), Error> {
+    fn push(&mut self, key: &[u8], row: &[u8]) -> Result<(), Error> {
         if self.limit == 0 || self.bound.as_ref().is_some_and(|bound| key >= &bound[..]) {
             return Ok(());
         }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
-        append_row(row, &mut self.bytes);
+        self.bytes.extend_from_slice(row);
         self.rows.push(KeyedRow {
             prefix: prefix(key),
             ordinal: self.next,
             start,
             key_length: key.len(),
-            row_length: self.bytes.len() - start - key.len(),
+            row_length: row.len(),
         });
         self.next += 1;
         // Twice the limit, so that sorting is a small share of the work.
@@ -191,7 +256,7 @@ impl<'a> Sorter<'a> {
     fn settle(&mut self) {
         let bytes = &self.bytes;
         self.rows
-            .sort_unstable_by(|left, right| left.compare(right, bytes));
+            .par_sort_unstable_by(|left, right| left.compare(right, bytes));
         if self.rows.len() > self.limit {
             self.rows.truncate(self.limit);
             let mut kept = Vec::new();
@@ -205,7 +270,7 @@ impl<'a> Sorter<'a> {
         if self.rows.len() == self.limit
             && let Some(last) = self.rows.last()
         {
-            self.bound = Some(last.key(&self.bytes).to_vec());
+            self.bound = Some(last.key(&self.bytes).into());
         }
     }
 
@@ -227,16 +292,13 @@ impl<'a> Sorter<'a> {
 
     fn end(
         mut self,
-        visit: &mut dyn FnMut(Vec<OwnedValue>) -> Result<(), Error>,
+        visit: &mut dyn FnMut(&[u8]) -> Option<Result<(), Error>>,
     ) -> Result<(), Error> {
         if self.runs.is_empty() {
             self.settle();
             let bytes = &self.bytes;
             let mut rows = self.rows.iter();
-            return rows.try_for_each(|row| {
-                let row = read_row(row.row(bytes));
-                visit(row.expect("it was written here"))
-            });
+            return rows.try_for_each(|row| visit(row.row(bytes)).expect("it was written here"));
         }
         if !self.rows.is_empty() {
             self.spill()?;
@@ -248,7 +310,7 @@ impl<'a> Sorter<'a> {
             let [value] = values else {
                 return Err(Fault::Mismatch);
             };
-            visit(read_row(value).ok_or(Fault::Mismatch)?)?;
+            visit(value).ok_or(Fault::Mismatch)??;
             left -= 1;
             Ok(match left {
                 0 => ControlFlow::Break(()),

@@ -334,7 +334,7 @@ impl RowSink for Captured {
         Ok(())
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), reducer::Error> {
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), reducer::Error> {
         self.rows.push((self.operator.clone(), format!("{row:?}")));
         Ok(())
     }

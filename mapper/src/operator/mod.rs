@@ -161,7 +161,7 @@ pub trait Rows {
 }
 
 /// The names behind places, and what of them did not come.
-pub trait Sources {
+pub trait Sources: Sync {
     fn source(&self, place: &Place) -> &Source;
 
     /// Whether all of a log came: not where one of its hosts or files was lost.

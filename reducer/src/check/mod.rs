@@ -19,12 +19,12 @@ use std::collections::BTreeMap;
 use jobspec::diagnostic::shown;
 use jobspec::job::ResultExpr;
 use jobspec::plan::Plan;
-use jobspec::value::OwnedValue;
+use jobspec::value::{OwnedValue, Value};
 use mapper::operator::OutputColumn;
 
 use crate::Error;
 use crate::completeness::Completeness;
-use crate::reduce::RowSink;
+use crate::reduce::{RowSink, Takes};
 
 pub use baseline::{Baseline, value_json};
 use condition::Part;
@@ -395,7 +395,22 @@ impl RowSink for Judge {
         Ok(())
     }
 
-    fn row(&mut self, values: &[OwnedValue]) -> Result<(), Error> {
+    /// No rows of an operator that no question is about.
+    fn takes(&self) -> Takes {
+        let is_asked = |asked: &Asked| {
+            let figures = asked.figures.iter().map(|figure| figure.operator);
+            let rows = asked.rows.iter().map(|question| question.rows.operator);
+            figures
+                .chain(rows)
+                .any(|operator| Some(operator) == self.current)
+        };
+        Takes {
+            values: self.questions.iter().any(is_asked),
+            lines: false,
+        }
+    }
+
+    fn row(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
         let Some(current) = self.current else {
             return Ok(());
         };

@@ -2,7 +2,7 @@
 
 use jobspec::expr::{Comparison, compare};
 use jobspec::job::Cell;
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 use mapper::operator::OutputColumn;
 
 use super::reach::{Change, Reach};
@@ -29,7 +29,7 @@ impl Layout {
     }
 
     /// Whether the row is the rest of the one before it, and does not count as one.
-    pub fn is_rest(&self, row: &[OwnedValue]) -> bool {
+    pub fn is_rest(&self, row: &[Value<'_>]) -> bool {
         let flag = self.continued.and_then(|at| row.get(at));
         matches!(flag, Some(Value::Bool(true)))
     }
@@ -44,7 +44,7 @@ impl Layout {
 pub struct RowView<'a> {
     pub layout: &'a Layout,
     pub reach: &'a Reach,
-    pub values: &'a [OwnedValue],
+    pub values: &'a [Value<'a>],
 }
 
 impl<'a> RowView<'a> {

@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 use mapper::operator::OutputColumn;
 
 use crate::Error;
@@ -58,7 +58,7 @@ impl RowSink for Csv {
         self.write_line()
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
         self.line.clear();
         for (index, value) in row.iter().enumerate() {
             if index > 0 {
@@ -77,7 +77,7 @@ impl RowSink for Csv {
     }
 }
 
-fn write_value(value: &OwnedValue, scratch: &mut Vec<u8>, line: &mut Vec<u8>) {
+fn write_value(value: &Value<'_>, scratch: &mut Vec<u8>, line: &mut Vec<u8>) {
     match value {
         Value::Null => {}
         Value::Text(text) => write_text(text, line),
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn line(row: &[OwnedValue]) -> String {
+    fn line(row: &[Value<'_>]) -> String {
         let folder = crate::testing::Folder::new("csv");
         let mut csv = Csv::new(folder.path());
         let columns: Vec<_> = (0..row.len())

@@ -124,7 +124,7 @@ impl RowSink for Digest<'_> {
         Ok(())
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
         let operator = self.operators.last_mut();
         operator
             .expect("a row comes between begin and end")
@@ -152,7 +152,7 @@ impl OperatorDigest<'_> {
             .unwrap_or(&Value::Null)
     }
 
-    fn add(&mut self, row: &[OwnedValue]) {
+    fn add(&mut self, row: &[Value<'_>]) {
         let ordinal = self.rows;
         self.rows += 1;
         for (extreme, value) in self.extremes.iter_mut().zip(row) {
@@ -221,7 +221,7 @@ impl OperatorDigest<'_> {
         }
     }
 
-    fn rank(&self, row: &[OwnedValue]) -> Rank {
+    fn rank(&self, row: &[Value<'_>]) -> Rank {
         let value = |name: &str| self.column(name).and_then(|index| row.get(index));
         let failed = match value("levels") {
             Some(Value::Object(levels)) => levels
@@ -277,7 +277,7 @@ impl Points {
         })
     }
 
-    fn add(&mut self, row: &[OwnedValue]) {
+    fn add(&mut self, row: &[Value<'_>]) {
         let Some(Value::Time(time)) = row.get(self.time) else {
             return;
         };
@@ -328,19 +328,19 @@ impl Points {
 }
 
 /// The entries of a sequence's steps.
-fn entries_of(steps: &OwnedValue) -> impl Iterator<Item = &OwnedValue> {
+fn entries_of<'v>(steps: &'v Value<'v>) -> impl Iterator<Item = &'v Value<'v>> {
     list(steps)
         .iter()
         .filter_map(|step| member(step, "entries"))
         .flat_map(|entries| list(entries))
 }
 
-fn is_failure(entry: &OwnedValue) -> bool {
+fn is_failure(entry: &Value<'_>) -> bool {
     matches!(member(entry, "level"), Some(Value::Level(level)) if *level >= Level::Error)
 }
 
 /// The items of a list; none of anything else.
-pub fn list(value: &OwnedValue) -> &[OwnedValue] {
+pub fn list<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
     match value {
         Value::List(list) => list,
         _ => &[],
@@ -348,7 +348,7 @@ pub fn list(value: &OwnedValue) -> &[OwnedValue] {
 }
 
 /// The member of an object.
-pub fn member<'v>(value: &'v OwnedValue, name: &str) -> Option<&'v OwnedValue> {
+pub fn member<'v, 'a>(value: &'v Value<'a>, name: &str) -> Option<&'v Value<'a>> {
     match value {
         Value::Object(object) => object
             .iter()
@@ -360,7 +360,7 @@ pub fn member<'v>(value: &'v OwnedValue, name: &str) -> Option<&'v OwnedValue> {
 
 /// The value with less of its texts and lists. In a list a number stands for so many items that are left out; of entries
 /// those about a match stay, else the first and the last.
-fn shortened(value: &OwnedValue) -> OwnedValue {
+fn shortened(value: &Value<'_>) -> OwnedValue {
     match value {
         Value::Text(text) | Value::Json(text) if text.len() > TEXT_BYTES => {
             Value::owned_text(super::shown::shown(text, TEXT_BYTES))
@@ -392,11 +392,11 @@ fn shortened(value: &OwnedValue) -> OwnedValue {
                 .map(|(name, value)| (name.clone(), shortened(value)))
                 .collect(),
         ),
-        value => value.clone(),
+        value => value.clone().into_owned(),
     }
 }
 
-fn kept_items(items: &[OwnedValue]) -> Vec<bool> {
+fn kept_items(items: &[Value<'_>]) -> Vec<bool> {
     const AROUND: usize = 4;
     let mut kept = vec![false; items.len()];
     let mut left = LIST_ITEMS;
@@ -417,7 +417,7 @@ fn kept_items(items: &[OwnedValue]) -> Vec<bool> {
     kept
 }
 
-fn weight(value: &OwnedValue) -> usize {
+fn weight(value: &Value<'_>) -> usize {
     let beyond = match value {
         Value::Text(text) | Value::Json(text) => text.len(),
         Value::List(list) => list.iter().map(weight).sum(),

@@ -1,14 +1,13 @@
 //! JSON lines: an object a row, keys in the order of the columns.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use jobspec::value::{OwnedValue, write_json_text};
+use jobspec::value::{Value, write_json_text};
 use mapper::operator::OutputColumn;
 
+use super::behind::Behind;
 use crate::Error;
-use crate::reduce::RowSink;
+use crate::reduce::{RowSink, Takes};
 
 /// Writes `<operator>.jsonl` for every operator.
 pub struct Jsonl {
@@ -19,7 +18,12 @@ pub struct Jsonl {
 
 struct Table {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Behind,
+    lines: Lines,
+}
+
+/// Makes lines of rows.
+pub struct Lines {
     keys: Vec<Key>,
 }
 
@@ -27,6 +31,41 @@ struct Key {
     /// `"name":`
     text: Vec<u8>,
     optional: bool,
+}
+
+impl Lines {
+    pub fn new(columns: &[OutputColumn]) -> Lines {
+        let keys = columns.iter().map(|column| {
+            let mut text = Vec::new();
+            write_json_text(column.name.as_bytes(), &mut text);
+            text.push(b':');
+            Key {
+                text,
+                optional: column.optional,
+            }
+        });
+        Lines {
+            keys: keys.collect(),
+        }
+    }
+
+    /// Appends the line of a row.
+    pub fn append(&self, row: &[Value<'_>], line: &mut Vec<u8>) {
+        let mut before = b'{';
+        for (key, value) in self.keys.iter().zip(row) {
+            if key.optional && value.is_null() {
+                continue;
+            }
+            line.push(before);
+            before = b',';
+            line.extend_from_slice(&key.text);
+            value.write_json(line);
+        }
+        if before == b'{' {
+            line.push(before);
+        }
+        line.extend_from_slice(b"}\n");
+    }
 }
 
 impl Jsonl {
@@ -37,62 +76,48 @@ impl Jsonl {
             line: Vec::new(),
         }
     }
+
+    fn table(&mut self) -> &mut Table {
+        let table = self.open.as_mut();
+        table.expect("a row comes between begin and end")
+    }
 }
 
 impl RowSink for Jsonl {
     fn begin(&mut self, operator: &str, columns: &[OutputColumn]) -> Result<(), Error> {
         let path = self.folder.join(format!("{operator}.jsonl"));
-        let file =
-            BufWriter::with_capacity(1 << 20, File::create(&path).map_err(Error::io(&path))?);
-        let keys = columns.iter().map(|column| {
-            let mut text = Vec::new();
-            write_json_text(column.name.as_bytes(), &mut text);
-            text.push(b':');
-            Key {
-                text,
-                optional: column.optional,
-            }
-        });
+        let file = Behind::create(&path).map_err(Error::io(&path))?;
         self.open = Some(Table {
             path,
             file,
-            keys: keys.collect(),
+            lines: Lines::new(columns),
         });
         Ok(())
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
-        let table = self
-            .open
-            .as_mut()
-            .expect("a row comes between begin and end");
-        write_row(&table.keys, row, &mut self.line);
-        table
-            .file
-            .write_all(&self.line)
-            .map_err(Error::io(&table.path))
+    fn takes(&self) -> Takes {
+        Takes {
+            values: false,
+            lines: true,
+        }
+    }
+
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        self.table().lines.append(row, &mut line);
+        let written = self.line(&line);
+        self.line = line;
+        written
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+        let table = self.table();
+        table.file.write(line).map_err(Error::io(&table.path))
     }
 
     fn end(&mut self) -> Result<(), Error> {
         let table = self.open.take().expect("an end comes after a begin");
-        let file = table.file.into_inner().map_err(|error| error.into_error());
-        file.and_then(|file| file.sync_all())
-            .map_err(Error::io(&table.path))
+        table.file.end().map_err(Error::io(&table.path))
     }
-}
-
-fn write_row(keys: &[Key], row: &[OwnedValue], line: &mut Vec<u8>) {
-    line.clear();
-    line.push(b'{');
-    for (key, value) in keys.iter().zip(row) {
-        if key.optional && value.is_null() {
-            continue;
-        }
-        if line.len() > 1 {
-            line.push(b',');
-        }
-        line.extend_from_slice(&key.text);
-        value.write_json(line);
-    }
-    line.extend_from_slice(b"}\n");
 }

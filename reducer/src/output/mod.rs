@@ -1,6 +1,7 @@
 //! Files of finished rows. They are written into a temporary folder beside their place and renamed into it, so that
 //! they appear whole or not at all.
 
+mod behind;
 mod columns;
 mod csv;
 mod digest;
@@ -20,18 +21,18 @@ mod text;
 pub use csv::Csv;
 pub use digest::Digest;
 pub use folder::{Folder, SPOOL};
-pub use jsonl::Jsonl;
+pub use jsonl::{Jsonl, Lines};
 pub use metrics::Metrics;
 pub use parquet::Parquet;
 pub use replace::{replace, replace_private};
 pub use report::{Report, ReportLine};
 pub use runs::Runs;
 
-use jobspec::value::OwnedValue;
+use jobspec::value::Value;
 use mapper::operator::OutputColumn;
 
 use crate::Error;
-use crate::reduce::RowSink;
+use crate::reduce::{RowSink, Takes};
 
 /// Several outputs from one pass over the rows.
 pub struct Together<'a>(pub Vec<&'a mut dyn RowSink>);
@@ -43,8 +44,22 @@ impl RowSink for Together<'_> {
             .try_for_each(|sink| sink.begin(operator, columns))
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
-        self.0.iter_mut().try_for_each(|sink| sink.row(row))
+    fn takes(&self) -> Takes {
+        let none = Takes {
+            values: false,
+            lines: false,
+        };
+        self.0.iter().fold(none, |all, sink| all.and(sink.takes()))
+    }
+
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
+        let mut sinks = self.0.iter_mut().filter(|sink| sink.takes().values);
+        sinks.try_for_each(|sink| sink.row(row))
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+        let mut sinks = self.0.iter_mut().filter(|sink| sink.takes().lines);
+        sinks.try_for_each(|sink| sink.line(line))
     }
 
     fn end(&mut self) -> Result<(), Error> {
@@ -54,11 +69,9 @@ impl RowSink for Together<'_> {
 
 #[cfg(test)]
 mod tests {
-    use jobspec::plan::Plan;
-    use jobspec::value::Value;
-
     use super::*;
     use crate::testing::Folder;
+    use jobspec::plan::Plan;
 
     /// `/dev/full` takes no byte, as a disk that has become full.
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jobspec::plan::Plan;
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 use mapper::operator::OutputColumn;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
@@ -92,7 +92,7 @@ impl RowSink for Parquet<'_> {
         Ok(())
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
         let table = self
             .open
             .as_mut()
@@ -221,7 +221,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, value: &OwnedValue) {
+    fn add(&mut self, value: &Value<'_>) {
         match value {
             Value::Null => {}
             Value::Bool(_) => self.bools = true,
@@ -342,7 +342,7 @@ impl Values {
         }
     }
 
-    fn push(&mut self, value: OwnedValue) {
+    fn push(&mut self, value: Value<'_>) {
         self.levels.push(i16::from(!value.is_null()));
         match (&mut self.values, value) {
             (_, Value::Null) => {}

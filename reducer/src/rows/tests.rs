@@ -14,8 +14,9 @@ impl RowSink for Collected {
         Ok(())
     }
 
-    fn row(&mut self, row: &[OwnedValue]) -> Result<(), Error> {
-        self.0.push(row.to_vec());
+    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
+        self.0
+            .push(row.iter().cloned().map(Value::into_owned).collect());
         Ok(())
     }
 
@@ -58,9 +59,15 @@ fn rows_are_sorted_whatever_the_budget_and_the_limit() {
 
         let mut spill = Spill::new(folder.path().join(format!("{seed}")), memory_bytes);
         let mut sink = Collected::default();
-        let mut finished = Finished::new(&mut sink, limit, memory_bytes, &mut spill);
-        for row in rows {
-            finished.push_keyed(key(&row), row);
+        let form = Form::new(sink.takes(), &[]);
+        let mut finished = Finished::new(&mut sink, &form, limit, memory_bytes, &mut spill);
+        let batch = random.pick(&[1, 10, 1000]);
+        for rows in rows.chunks(batch) {
+            let mut made = finished.begin();
+            for row in rows {
+                made.push_keyed(key(row), row.clone());
+            }
+            finished.take(made.done()).unwrap();
         }
         let count = finished.end().unwrap();
         spilled += spill.runs();
@@ -75,10 +82,13 @@ fn rows_in_order_go_straight_on() {
     let folder = Folder::new("rows-in-order");
     let mut spill = Spill::new(folder.path().join("file"), 0);
     let mut sink = Collected::default();
-    let mut finished = Finished::new(&mut sink, Some(2), 0, &mut spill);
+    let form = Form::new(sink.takes(), &[]);
+    let mut finished = Finished::new(&mut sink, &form, Some(2), 0, &mut spill);
     for number in [3, 1, 2] {
         assert_eq!(finished.is_full(), number == 2);
-        finished.push(vec![Value::Int(number)]);
+        let mut made = finished.begin();
+        made.push(vec![Value::Int(number)]);
+        finished.take(made.done()).unwrap();
     }
     assert!(finished.is_full());
     assert_eq!(finished.end().unwrap(), 2);

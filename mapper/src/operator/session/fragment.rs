@@ -1,7 +1,5 @@
 //! A session or a part of one, as a summary: what lies between two silences.
 
-use std::collections::BTreeMap;
-
 use jobspec::value::{Level, OwnedValue, Time, Value};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +16,7 @@ pub struct Fragment {
     pub entries: u64,
     /// By level, in order; entries without one are in none.
     levels: [u64; 6],
-    /// A stream and a file of each host and log: enough to find their names.
-    origins: BTreeMap<(u32, u16), (u32, u32)>,
+    origins: Origins,
     pub measures: Box<[MeasurePartial]>,
     pub timeline: Timeline,
 }
@@ -42,6 +39,85 @@ impl Edge {
     }
 }
 
+/// Of each host and log a stream and a file, the least: enough to find their names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Origins {
+    /// Most sessions have no other: nothing of it lies elsewhere.
+    one: Origin,
+    others: Vec<Origin>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Origin {
+    host: u32,
+    log: u16,
+    stream: u32,
+    file: u32,
+}
+
+impl Origin {
+    fn of(place: Place) -> Origin {
+        Origin {
+            host: place.host,
+            log: place.log,
+            stream: place.stream,
+            file: place.file,
+        }
+    }
+
+    /// A place of it.
+    fn place(self, like: Place) -> Place {
+        Place {
+            host: self.host,
+            log: self.log,
+            stream: self.stream,
+            file: self.file,
+            ..like
+        }
+    }
+
+    fn is_like(self, other: Origin) -> bool {
+        (self.host, self.log) == (other.host, other.log)
+    }
+}
+
+impl Origins {
+    fn of(place: Place) -> Origins {
+        Origins {
+            one: Origin::of(place),
+            others: Vec::new(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Origin> {
+        std::iter::once(self.one).chain(self.others.iter().copied())
+    }
+
+    /// Keeps them sorted, so that they are the same in whatever order they come.
+    fn add(&mut self, origin: Origin) {
+        if origin.is_like(self.one) {
+            self.one = self.one.min(origin);
+            return;
+        }
+        let mut origin = origin;
+        if origin < self.one {
+            std::mem::swap(&mut self.one, &mut origin);
+        }
+        let key = (origin.host, origin.log);
+        match self
+            .others
+            .binary_search_by_key(&key, |held| (held.host, held.log))
+        {
+            Ok(at) => self.others[at] = self.others[at].min(origin),
+            Err(at) => self.others.insert(at, origin),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Origin>() * self.others.len()
+    }
+}
+
 impl Fragment {
     /// Of one entry, whose measures and timeline are still to be added.
     pub fn new(edge: Edge, level: Option<Level>, measures: &Measures) -> Fragment {
@@ -50,7 +126,7 @@ impl Fragment {
             last: edge,
             entries: 0,
             levels: [0; 6],
-            origins: BTreeMap::new(),
+            origins: Origins::of(edge.place),
             measures: measures.empty(),
             timeline: Timeline::default(),
         };
@@ -65,7 +141,7 @@ impl Fragment {
         if let Some(level) = level {
             self.levels[level as usize] += 1;
         }
-        self.originate((place.host, place.log), (place.stream, place.file));
+        self.origins.add(Origin::of(place));
     }
 
     pub fn merge(&mut self, other: Fragment, measures: &Measures, timeline: u32) {
@@ -74,8 +150,8 @@ impl Fragment {
         for (level, more) in self.levels.iter_mut().zip(other.levels) {
             *level = level.saturating_add(more);
         }
-        for (origin, file) in other.origins {
-            self.originate(origin, file);
+        for origin in other.origins.iter() {
+            self.origins.add(origin);
         }
         measures.merge(&mut self.measures, other.measures);
         self.timeline.merge(other.timeline, timeline);
@@ -90,11 +166,6 @@ impl Fragment {
         }
     }
 
-    fn originate(&mut self, origin: (u32, u16), file: (u32, u32)) {
-        let held = self.origins.entry(origin).or_insert(file);
-        *held = (*held).min(file);
-    }
-
     pub fn start_ns(&self) -> i64 {
         self.first.place.time_ns
     }
@@ -104,21 +175,15 @@ impl Fragment {
     }
 
     pub fn places(&self, visit: &mut dyn FnMut(&Place)) {
-        for (&(host, log), &(stream, file)) in &self.origins {
-            visit(&Place {
-                host,
-                log,
-                stream,
-                file,
-                ..self.first.place
-            });
+        for origin in self.origins.iter() {
+            visit(&origin.place(self.first.place));
         }
         self.timeline.places(visit);
     }
 
     pub fn bytes(&self) -> usize {
         let measures: usize = self.measures.iter().map(MeasurePartial::bytes).sum();
-        size_of::<Fragment>() + 24 * self.origins.len() + measures + self.timeline.bytes()
+        size_of::<Fragment>() + self.origins.bytes() + measures + self.timeline.bytes()
     }
 
     pub fn levels(&self) -> OwnedValue {
@@ -138,15 +203,7 @@ impl Fragment {
         let sources: Vec<_> = self
             .origins
             .iter()
-            .map(|(&(host, log), &(stream, file))| {
-                sources.source(&Place {
-                    host,
-                    log,
-                    stream,
-                    file,
-                    ..self.first.place
-                })
-            })
+            .map(|origin| sources.source(&origin.place(self.first.place)))
             .collect();
         let names = |mut names: Vec<&str>| {
             names.sort_unstable();

@@ -9,7 +9,7 @@ use parquet::record::Field;
 use super::*;
 use crate::testing::Folder;
 
-fn type_of(planned: Option<Kind>, values: &[OwnedValue]) -> ColumnType {
+fn type_of(planned: Option<Kind>, values: &[Value<'_>]) -> ColumnType {
     let mut column = SeenColumn {
         name: String::new(),
         planned,
