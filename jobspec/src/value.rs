@@ -34,7 +34,7 @@ pub enum Value<'a> {
     List(Vec<Value<'a>>),
     /// What `top` gives: names and values, in order.
     #[serde(skip)]
-    Object(Vec<(String, Value<'a>)>),
+    Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
 /// A number in its one form, as `Value` has it; nothing to give back when it is done with.
@@ -179,6 +179,12 @@ impl<'a> Value<'a> {
         match self {
             Value::Text(text) => Value::text(text),
             Value::Json(text) => Value::Json(Cow::Borrowed(text.as_ref())),
+            Value::List(list) => Value::List(list.iter().map(Value::borrowed).collect()),
+            Value::Object(object) => {
+                let parts = object.iter();
+                let parts = parts.map(|(name, value)| (Cow::Borrowed(&**name), value.borrowed()));
+                Value::Object(parts.collect())
+            }
             value => value.clone(),
         }
     }
@@ -221,7 +227,7 @@ impl<'a> Value<'a> {
             Value::Object(object) => Value::Object(
                 object
                     .into_iter()
-                    .map(|(name, value)| (name, value.into_owned()))
+                    .map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned()))
                     .collect(),
             ),
         }

@@ -1,8 +1,9 @@
 //! What of an entry travels when a whole entry is kept: enough to show it, at most 1 MiB of each of its parts.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use jobspec::value::{Level, OwnedValue, Time, Value, write_json_text};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,21 @@ use crate::operator::{OutputColumn, Sources};
 
 /// Of an entry's text, of its message and of its fields each so much is kept.
 pub const KEPT_BYTES: usize = 1 << 20;
+
+/// As DESIGN's outputs have an entry; whether it is left out where it is NULL.
+const COLUMNS: [(&str, bool); 11] = [
+    ("time", false),
+    ("host", false),
+    ("log", false),
+    ("file", false),
+    ("offset", false),
+    ("line", true),
+    ("level", false),
+    ("message", false),
+    ("raw", false),
+    ("valid", true),
+    ("fields", false),
+];
 
 /// A whole entry, with the names behind its place left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,8 +42,8 @@ pub struct EntryRecord {
     pub line: u64,
     pub raw: BString,
     message: Message,
-    /// A JSON object.
-    fields: BString,
+    /// A JSON object; None where `raw` is it.
+    fields: Option<BString>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,12 +60,9 @@ impl EntryRecord {
 
     /// The record of an entry, in the memory of one that nobody needs any more.
     pub fn in_place_of(spare: Option<EntryRecord>, entry: &Entry<'_>) -> EntryRecord {
-        let (mut raw, mut rendered) =
-            spare.map_or_else(Default::default, |spare| (spare.raw, spare.fields));
+        let mut raw = spare.map_or_else(Default::default, |spare| spare.raw);
         raw.clear();
         raw.extend_from_slice(kept(entry.raw));
-        rendered.clear();
-        fields(entry, &mut rendered);
         EntryRecord {
             place: entry.place,
             digits: entry.time.map_or(0, |time| time.digits),
@@ -58,7 +71,9 @@ impl EntryRecord {
             line: entry.line,
             raw,
             message: message(entry),
-            fields: rendered,
+            fields: with_fields(entry, |fields| {
+                (fields != kept(entry.raw)).then(|| fields.into())
+            }),
         }
     }
 
@@ -66,26 +81,18 @@ impl EntryRecord {
         (self.place.time_ns != Place::UNTIMED).then(|| Time::new(self.place.time_ns, self.digits))
     }
 
-    /// The columns of `to_values`, as DESIGN's outputs have an entry.
+    /// The columns of `to_values`.
     pub fn columns() -> Vec<OutputColumn> {
-        vec![
-            OutputColumn::new("time"),
-            OutputColumn::new("host"),
-            OutputColumn::new("log"),
-            OutputColumn::new("file"),
-            OutputColumn::new("offset"),
-            OutputColumn::optional("line"),
-            OutputColumn::new("level"),
-            OutputColumn::new("message"),
-            OutputColumn::new("raw"),
-            OutputColumn::optional("valid"),
-            OutputColumn::new("fields"),
-        ]
+        let columns = COLUMNS.iter().map(|(name, optional)| OutputColumn {
+            name: (*name).to_owned(),
+            optional: *optional,
+        });
+        columns.collect()
     }
 
-    pub fn to_values(&self, sources: &dyn Sources) -> Vec<OwnedValue> {
+    pub fn to_values<'a>(&'a self, sources: &'a dyn Sources) -> Vec<Value<'a>> {
         let source = sources.source(&self.place);
-        let text = |text: &str| Value::owned_text(text);
+        let text = |text: &'a str| Value::text(text.as_bytes());
         vec![
             self.time().map_or(Value::Null, Value::Time),
             text(&source.host),
@@ -98,7 +105,7 @@ impl EntryRecord {
             },
             self.level.map_or(Value::Null, Value::Level),
             self.message(),
-            Value::Text(Cow::Owned(self.raw.clone())),
+            Value::text(&self.raw),
             match self.valid {
                 true => Value::Null,
                 false => Value::Bool(false),
@@ -108,32 +115,31 @@ impl EntryRecord {
     }
 
     /// As it stands in a row's list of entries, optional columns only where they have a value.
-    pub fn to_object(&self, sources: &dyn Sources) -> Vec<(String, OwnedValue)> {
-        EntryRecord::columns()
-            .into_iter()
+    pub fn to_object<'a>(&'a self, sources: &'a dyn Sources) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        COLUMNS
+            .iter()
             .zip(self.to_values(sources))
-            .filter(|(column, value)| !(column.optional && value.is_null()))
-            .map(|(column, value)| (column.name, value))
+            .filter(|((_, optional), value)| !(*optional && value.is_null()))
+            .map(|((name, _), value)| (Cow::Borrowed(*name), value))
             .collect()
     }
 
-    fn message(&self) -> OwnedValue {
+    fn message(&self) -> Value<'_> {
         match &self.message {
             Message::Within(start, end) => {
                 let range = *start as usize..*end as usize;
-                self.raw
-                    .get(range)
-                    .map_or(Value::Null, |text| Value::owned_text(text))
+                self.raw.get(range).map_or(Value::Null, Value::text)
             }
-            Message::Own(value) => shown(value.clone()),
+            Message::Own(value) => shown(value.borrowed()),
         }
     }
 
     /// What came over the network may be no JSON at all.
-    fn fields(&self) -> OwnedValue {
-        match self.fields.first() {
-            Some(b'{') => shown(Value::Json(Cow::Owned(self.fields.clone()))),
-            _ => Value::Text(Cow::Owned(self.fields.clone())),
+    fn fields(&self) -> Value<'_> {
+        let fields = self.fields.as_ref().unwrap_or(&self.raw);
+        match fields.first() {
+            Some(b'{') => shown(Value::Json(Cow::Borrowed(fields.as_ref()))),
+            _ => Value::text(fields),
         }
     }
 
@@ -150,16 +156,23 @@ impl EntryRecord {
             Message::Within(..) => 0,
             Message::Own(value) => value_bytes(value),
         };
-        size_of::<EntryRecord>() + self.raw.len() + self.fields.len() + message
+        let fields = self.fields.as_ref().map_or(0, |fields| fields.len());
+        size_of::<EntryRecord>() + self.raw.len() + fields + message
     }
 }
 
 /// The text as JSON on one line, invalid UTF-8 as U+FFFD; None where it is no JSON.
-fn json_line(text: &[u8]) -> Option<BString> {
-    let mut line: BString = text.to_str_lossy().into_owned().into();
-    // Line ends stand between tokens alone: inside a string they are escaped.
-    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-        *byte = b' ';
+fn json_line(text: &[u8]) -> Option<Cow<'_, BStr>> {
+    let mut line = match text.to_str_lossy() {
+        Cow::Borrowed(text) => Cow::Borrowed(BStr::new(text)),
+        Cow::Owned(text) => Cow::Owned(text.into()),
+    };
+    if memchr::memchr2(b'\n', b'\r', &line).is_some() {
+        // Line ends stand between tokens alone: inside a string they are escaped.
+        let bytes = line.to_mut().iter_mut();
+        for byte in bytes.filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
     }
     serde_json::from_slice::<IgnoredAny>(&line)
         .ok()
@@ -168,11 +181,15 @@ fn json_line(text: &[u8]) -> Option<BString> {
 
 /// A value as rows have it: what says that it is JSON is JSON, or else the text that it is. Formats take objects and
 /// arrays as they find them, and a frame may say anything.
-pub fn shown(value: OwnedValue) -> OwnedValue {
+pub fn shown(value: Value<'_>) -> Value<'_> {
     match value {
-        Value::Json(text) => match json_line(&text) {
-            Some(line) => Value::Json(Cow::Owned(line)),
-            None => Value::Text(text),
+        Value::Json(Cow::Borrowed(text)) => match json_line(text) {
+            Some(line) => Value::Json(line),
+            None => Value::text(text),
+        },
+        Value::Json(Cow::Owned(text)) => match json_line(&text) {
+            Some(line) => Value::Json(Cow::Owned(line.into_owned())),
+            None => Value::Text(Cow::Owned(text)),
         },
         Value::List(list) => Value::List(list.into_iter().map(shown).collect()),
         Value::Object(object) => {
@@ -203,6 +220,19 @@ fn message(entry: &Entry<'_>) -> Message {
         Value::Text(text) => Value::owned_text(kept(&text)),
         Value::Json(text) if text.len() > KEPT_BYTES => Value::owned_text(kept(&text)),
         value => value.into_owned(),
+    })
+}
+
+/// Calls with all fields of an entry, as a JSON object.
+fn with_fields<T>(entry: &Entry<'_>, call: impl FnOnce(&[u8]) -> T) -> T {
+    thread_local! {
+        // Most objects are looked at and not kept: a log of JSON says the same in its own lines.
+        static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        fields(entry, room);
+        call(room)
     })
 }
 
@@ -334,7 +364,7 @@ mod tests {
             line: 0,
             raw: "raw".into(),
             message: Message::Within(1, 3),
-            fields: "{\"a\":1}".into(),
+            fields: Some("{\"a\":1}".into()),
         };
         assert!(record.is_sound());
         assert_eq!(record.message(), Value::text(b"aw"));
@@ -348,11 +378,12 @@ mod tests {
             "{",
             "{\"a\": NaN}",
         ] {
-            record.fields = hostile.into();
+            record.fields = Some(hostile.into());
             assert!(matches!(record.fields(), Value::Text(_)), "{hostile}");
         }
         // Deeper than any stack, and still read without one.
-        record.fields = format!("{{\"a\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20)).into();
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+        record.fields = Some(deep.into());
         assert!(matches!(record.fields(), Value::Json(_)));
         for hostile in [Message::Within(2, 9), Message::Within(3, 1)] {
             record.message = hostile;

@@ -157,7 +157,7 @@ fn read<'a>(bytes: &mut &'a [u8], depth: u32) -> Option<Value<'a>> {
             let length = take_length(bytes)?;
             let mut object = Vec::with_capacity(length);
             for _ in 0..length {
-                let name = take_bytes(bytes)?.to_str().ok()?.to_owned();
+                let name = Cow::Borrowed(take_bytes(bytes)?.to_str().ok()?);
                 object.push((name, read(bytes, depth + 1)?));
             }
             Value::Object(object)
@@ -203,8 +203,8 @@ mod tests {
             Value::Json(Cow::Owned("{\"a\":[1]}".into())),
             Value::List(vec![Value::Int(1), Value::List(Vec::new())]),
             Value::Object(vec![
-                ("é".to_owned(), Value::Null),
-                ("b".to_owned(), Value::owned_text("x")),
+                ("é".into(), Value::Null),
+                ("b".into(), Value::owned_text("x")),
             ]),
         ];
         let mut bytes = Vec::new();

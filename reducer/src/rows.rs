@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use jobspec::value::OwnedValue;
+use jobspec::value::Value;
 use mapper::operator::{Mismatch, Rows};
 use rayon::prelude::*;
 
@@ -119,7 +119,7 @@ impl Made<'_> {
         self.rows
     }
 
-    fn add(&mut self, key: Option<&[u8]>, row: &[OwnedValue]) {
+    fn add(&mut self, key: Option<&[u8]>, row: &[Value<'_>]) {
         let bytes = &mut self.rows.bytes;
         let key = key.map(|key| {
             let start = bytes.len();
@@ -134,13 +134,13 @@ impl Made<'_> {
 }
 
 impl Rows for Made<'_> {
-    fn push(&mut self, row: Vec<OwnedValue>) {
-        self.add(None, &row);
+    fn push(&mut self, row: &[Value<'_>]) {
+        self.add(None, row);
     }
 
-    fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>) {
-        if self.bound.as_ref().is_none_or(|bound| key[..] < bound[..]) {
-            self.add(Some(&key), &row);
+    fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]) {
+        if self.bound.as_ref().is_none_or(|bound| key < &bound[..]) {
+            self.add(Some(key), row);
         }
     }
 

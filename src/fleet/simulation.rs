@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use jobspec::value::OwnedValue;
+use jobspec::value::Value;
 use mapper::frame;
 use mapper::message::SegmentRange;
 use mapper::operator::OutputColumn;

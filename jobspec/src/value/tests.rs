@@ -91,7 +91,7 @@ fn what_is_equal_in_order_is_told_apart_in_total() {
         Value::text(b"x"),
         Value::Json(Cow::Borrowed(b"{}".as_bstr())),
         Value::List(vec![Value::Int(1)]),
-        Value::Object(vec![("a".to_owned(), Value::Null)]),
+        Value::Object(vec![("a".into(), Value::Null)]),
     ];
     for left in &kinds {
         for right in &kinds {

@@ -27,11 +27,25 @@ pub(super) fn visit_own<'a>(own: &Own<'a>, visit: &mut dyn FnMut(Cow<'a, [u8]>, 
     }
 }
 
+/// So many members are sooner held against each other than hashed.
+const FEW: usize = 24;
+
 /// Visits each name once, of those written twice the last.
 pub(super) fn unique<'a>(
     members: Vec<(Cow<'a, [u8]>, Field<'a>)>,
     visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>),
 ) {
+    if members.len() <= FEW {
+        let is_last = |index: usize| {
+            let (later, name) = (&members[index + 1..], &members[index].0);
+            !later.iter().any(|(other, _)| other == name)
+        };
+        for index in (0..members.len()).filter(|index| is_last(*index)) {
+            let (name, field) = &members[index];
+            visit(name.clone(), *field);
+        }
+        return;
+    }
     let mut seen = HashSet::with_capacity(members.len());
     let is_last: Vec<bool> = members
         .iter()

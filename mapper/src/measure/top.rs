@@ -84,8 +84,8 @@ impl Top {
         counts.truncate(limit);
         let object = |counted: Counted| {
             Value::Object(vec![
-                ("value".to_owned(), counted.value),
-                ("count".to_owned(), Value::Int(counted.count.into())),
+                ("value".into(), counted.value),
+                ("count".into(), Value::Int(counted.count.into())),
             ])
         };
         Value::List(counts.into_iter().map(object).collect())

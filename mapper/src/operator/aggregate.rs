@@ -370,9 +370,8 @@ impl Operator for Aggregate {
                 key.group(value);
             }
             let columns = self.columns.iter();
-            let columns =
-                columns.map(|column| shown_json(column.expr.eval(&row, &misfits).into_owned()));
-            rows.push_keyed(key.into_bytes(), columns.collect());
+            let columns = columns.map(|column| shown_json(column.expr.eval(&row, &misfits)));
+            rows.push_keyed(&key.into_bytes(), &columns.collect::<Vec<_>>());
         }
         Ok(())
     }

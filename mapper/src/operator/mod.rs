@@ -28,7 +28,7 @@ pub use self::sequence::{Sequence, SequencePartial};
 pub use self::session::{Session, SessionPartial};
 pub use self::sort_key::{SortKey, last_place};
 
-use jobspec::value::OwnedValue;
+use jobspec::value::Value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -150,11 +150,11 @@ pub struct Segment {
 /// Takes finished rows. Values stand in the order of the operator's `columns`.
 pub trait Rows {
     /// The next row: these come in the order that DESIGN's outputs give them.
-    fn push(&mut self, row: Vec<OwnedValue>);
+    fn push(&mut self, row: &[Value<'_>]);
 
     /// A row in any order: rows are sorted by their keys (see `SortKey`), and those of one key stay as they came. An
     /// operator pushes all its rows so, or none, and makes all keys of the same parts.
-    fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>);
+    fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]);
 
     /// A sentence for the summary, about the rows of this operator.
     fn note(&mut self, _note: String) {}

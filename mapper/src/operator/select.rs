@@ -211,10 +211,13 @@ impl Operator for Select {
         if !self.accepts_row(key, &body) {
             return Err(Mismatch);
         }
-        rows.push(match body {
-            Body::Columns(values) => values.into_iter().map(shown).collect(),
-            Body::Entry(record) => record.to_values(sources),
-        });
+        match body {
+            Body::Columns(values) => {
+                let values: Vec<_> = values.into_iter().map(shown).collect();
+                rows.push(&values);
+            }
+            Body::Entry(record) => rows.push(&record.to_values(sources)),
+        }
         Ok(())
     }
 

@@ -187,7 +187,7 @@ struct OfRow<'a, 'b> {
 impl OfRow<'_, '_> {
     fn key(&self) -> String {
         let parts = self.row.reach.key.iter();
-        let parts = parts.map(|column| (column.clone(), self.row.cell(column).into_owned()));
+        let parts = parts.map(|column| (column.as_str().into(), self.row.cell(column)));
         let mut text = Vec::new();
         Value::Object(parts.collect()).write_json(&mut text);
         // As serde_json writes what it has read: keys in order, nothing between them.

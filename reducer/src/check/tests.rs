@@ -74,7 +74,7 @@ fn rows(judge: &mut Judge, operator: &str, columns: &[&str], rows: &[&[&str]]) {
         });
         let mut row: Vec<OwnedValue> = row.collect();
         if columns[0].name == "key" {
-            row[0] = Value::Object(vec![("user".to_owned(), row[0].clone())]);
+            row[0] = Value::Object(vec![("user".into(), row[0].clone())]);
         }
         RowSink::row(judge, &row).unwrap();
     }

@@ -389,7 +389,7 @@ fn shortened(value: &Value<'_>) -> OwnedValue {
             object
                 .iter()
                 .filter(|(name, _)| name != "fields")
-                .map(|(name, value)| (name.clone(), shortened(value)))
+                .map(|(name, value)| (name.clone().into_owned().into(), shortened(value)))
                 .collect(),
         ),
         value => value.clone().into_owned(),
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn entries_about_a_match_stay() {
-        let entry = |is_match| Value::Object(vec![("match".to_owned(), Value::Bool(is_match))]);
+        let entry = |is_match| Value::Object(vec![("match".into(), Value::Bool(is_match))]);
         let items: Vec<_> = (0..1000).map(|index| entry(index == 500)).collect();
         let Value::List(kept) = shortened(&Value::List(items)) else {
             unreachable!("a list stays one");

@@ -1,6 +1,6 @@
 //! Rows sorted with any budget and limit are those of a sort in memory.
 
-use jobspec::value::Value;
+use jobspec::value::{OwnedValue, Value};
 use mapper::operator::{OutputColumn, SortKey};
 
 use super::*;
@@ -65,7 +65,7 @@ fn rows_are_sorted_whatever_the_budget_and_the_limit() {
         for rows in rows.chunks(batch) {
             let mut made = finished.begin();
             for row in rows {
-                made.push_keyed(key(row), row.clone());
+                made.push_keyed(&key(row), row);
             }
             finished.take(made.done()).unwrap();
         }
@@ -87,7 +87,7 @@ fn rows_in_order_go_straight_on() {
     for number in [3, 1, 2] {
         assert_eq!(finished.is_full(), number == 2);
         let mut made = finished.begin();
-        made.push(vec![Value::Int(number)]);
+        made.push(&[Value::Int(number)]);
         finished.take(made.done()).unwrap();
     }
     assert!(finished.is_full());

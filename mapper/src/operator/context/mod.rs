@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use jobspec::expr::Misfits;
 use jobspec::plan::{ContextPlan, Reach, TimeRange};
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -179,19 +179,19 @@ impl ContextRow {
             })
     }
 
-    fn values(&self, sources: &dyn Sources) -> Option<Vec<OwnedValue>> {
+    fn values<'a>(&'a self, sources: &'a dyn Sources) -> Option<Vec<Value<'a>>> {
         let (first, last) = (self.entries.first()?, self.entries.last()?);
         let source = sources.source(&first.record.place);
         let time = |entry: &RowEntry| entry.record.time().map_or(Value::Null, Value::Time);
         let entries = self.entries.iter().map(|entry| {
             let mut object = entry.record.to_object(sources);
-            object.push(("match".to_owned(), Value::Bool(entry.is_match)));
+            object.push(("match".into(), Value::Bool(entry.is_match)));
             Value::Object(object)
         });
         let matches = self.entries.iter().filter(|entry| entry.is_match).count();
         Some(vec![
-            Value::owned_text(source.host.as_str()),
-            Value::owned_text(source.log.as_str()),
+            Value::text(source.host.as_bytes()),
+            Value::text(source.log.as_bytes()),
             time(first),
             time(last),
             Value::Int(matches as i128),
@@ -344,7 +344,7 @@ impl Operator for Context {
         if !row.is_sound(&place_of(key)?) {
             return Err(Mismatch);
         }
-        rows.push(row.values(sources).ok_or(Mismatch)?);
+        rows.push(&row.values(sources).ok_or(Mismatch)?);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use jobspec::expr::{Column, Comparison, Expr};
 use jobspec::plan::{AnomalyPlan, Limits, Named, OperatorKind, OperatorPlan, Plan, TimeRange};
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 
 use self::corpus::{Corpus, Random};
 use super::{AnyOperator, AnyPartial, Rows, Run, Segment, record_lengths};
@@ -457,16 +457,16 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
 struct Lines(Vec<super::OutputColumn>, Vec<(Vec<u8>, String)>);
 
 impl Rows for Lines {
-    fn push(&mut self, row: Vec<OwnedValue>) {
-        self.push_keyed(Vec::new(), row);
+    fn push(&mut self, row: &[Value<'_>]) {
+        self.push_keyed(b"", row);
     }
 
-    fn push_keyed(&mut self, key: Vec<u8>, row: Vec<OwnedValue>) {
+    fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]) {
         assert_eq!(row.len(), self.0.len());
         let object = self.0.iter().zip(row);
         let object = object.filter(|(column, value)| !(column.optional && value.is_null()));
         let object = object
-            .map(|(column, value)| (column.name.clone(), value))
+            .map(|(column, value)| (column.name.as_str().into(), value.borrowed()))
             .collect();
         let mut line = Vec::new();
         Value::Object(object).write_json(&mut line);
@@ -475,8 +475,10 @@ impl Rows for Lines {
             json.is_ok() && !line.contains(&b'\n'),
             "a row is a line of JSON"
         );
-        self.1
-            .push((key, String::from_utf8(line).expect("JSON is UTF-8")));
+        self.1.push((
+            key.to_vec(),
+            String::from_utf8(line).expect("JSON is UTF-8"),
+        ));
     }
 }
 

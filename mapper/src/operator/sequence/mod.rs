@@ -13,6 +13,7 @@ mod tests;
 mod tightest;
 mod track;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jobspec::expr::{Expr, Misfits};
@@ -148,7 +149,7 @@ impl Sequence {
         mut partial: KeyPartial,
         certainty: &Certainty<'_>,
         sources: &dyn Sources,
-        rows: &mut dyn FnMut(Place, Vec<OwnedValue>),
+        rows: &mut dyn FnMut(Place, &[Value<'_>]),
     ) {
         partial.settle();
         let track = Track::new(&partial.candidates, &self.shape);
@@ -159,23 +160,24 @@ impl Sequence {
         if matches.is_empty() {
             return;
         }
-        let names = self.names.iter().cloned();
-        let key: Vec<_> = names.zip(partial.values.iter().cloned()).collect();
+        let names = self.names.iter().map(|name| Cow::Borrowed(name.as_str()));
+        let key = names.zip(partial.values.iter().map(Value::borrowed));
+        let key = Value::Object(key.collect());
         for found in matches {
             if let Some((place, row)) = self.row(&key, &track, &found, certainty, sources) {
-                rows(place, row);
+                rows(place, &row);
             }
         }
     }
 
-    fn row(
-        &self,
-        key: &[(String, OwnedValue)],
-        track: &Track<'_>,
+    fn row<'a>(
+        &'a self,
+        key: &'a Value<'_>,
+        track: &Track<'a>,
         found: &Match,
         certainty: &Certainty<'_>,
-        sources: &dyn Sources,
-    ) -> Option<(Place, Vec<OwnedValue>)> {
+        sources: &'a dyn Sources,
+    ) -> Option<(Place, Vec<Value<'a>>)> {
         let taken = |step: usize, taken: &Taken| {
             let list = &track.lists[step];
             taken
@@ -196,9 +198,7 @@ impl Sequence {
         let host_name = |host: &u32| {
             let mut of_host = steps.iter().flatten();
             let entry = of_host.find(|entry| entry.place.host == *host)?;
-            Some(Value::owned_text(
-                sources.source(&entry.place).host.as_str(),
-            ))
+            Some(Value::text(sources.source(&entry.place).host.as_bytes()))
         };
         let time = |candidate: &Candidate| {
             let record = candidate.record.as_ref();
@@ -206,19 +206,19 @@ impl Sequence {
                 .and_then(|record| record.time())
                 .map_or(Value::Null, Value::Time)
         };
-        let named = |name: &str, value| (name.to_owned(), value);
+        let named = |name: &'static str, value| (Cow::Borrowed(name), value);
         let shown = self.shape.steps.iter().zip(&steps).map(|(step, entries)| {
             let records = entries.iter().take(SHOWN);
             let records = records.filter_map(|entry| entry.record.as_ref());
             let records = records.map(|record| Value::Object(record.to_object(sources)));
             Value::Object(vec![
-                named("name", Value::owned_text(step.name.as_str())),
+                named("name", Value::text(step.name.as_bytes())),
                 named("count", Value::Int(entries.len() as i128)),
                 named("entries", Value::List(records.collect())),
             ])
         });
         let row = vec![
-            Value::Object(key.to_vec()),
+            key.borrowed(),
             time(first),
             time(last),
             duration_ms(first, last),
@@ -344,7 +344,7 @@ impl Operator for Sequence {
         self.finish_key(held, &certainty, sources, &mut |place, row| {
             let mut key = SortKey::new();
             key.place(&place);
-            rows.push_keyed(key.into_bytes(), row);
+            rows.push_keyed(&key.into_bytes(), row);
         });
         Ok(())
     }
@@ -354,12 +354,13 @@ impl Operator for Sequence {
         let mut finished = Vec::new();
         for key in partial.keys.into_values() {
             self.finish_key(key, &certainty, sources, &mut |place, row| {
-                finished.push((place, row));
+                let row = row.iter().cloned().map(Value::into_owned);
+                finished.push((place, row.collect::<Vec<_>>()));
             });
         }
         // Stable: of two keys that begin with one entry the lesser comes first.
         finished.sort_by_key(|(place, _)| *place);
-        finished.into_iter().for_each(|(_, row)| rows.push(row));
+        finished.into_iter().for_each(|(_, row)| rows.push(&row));
     }
 
     fn columns(&self) -> Vec<OutputColumn> {

@@ -127,11 +127,12 @@ fn absorbed(operator: &Sequence, corpus: &Corpus) -> SequencePartial {
 struct Kept(Vec<Vec<OwnedValue>>);
 
 impl Rows for Kept {
-    fn push(&mut self, row: Vec<OwnedValue>) {
-        self.0.push(row);
+    fn push(&mut self, row: &[Value<'_>]) {
+        let row = row.iter().cloned().map(Value::into_owned);
+        self.0.push(row.collect());
     }
 
-    fn push_keyed(&mut self, _key: Vec<u8>, row: Vec<OwnedValue>) {
+    fn push_keyed(&mut self, _key: &[u8], row: &[Value<'_>]) {
         self.push(row);
     }
 }

@@ -193,22 +193,23 @@ impl Fragment {
             .filter(|(_, count)| *count > 0);
         Value::Object(
             counts
-                .map(|(level, count)| (level.name().to_owned(), Value::Int(count.into())))
+                .map(|(level, count)| (level.name().into(), Value::Int(count.into())))
                 .collect(),
         )
     }
 
     /// The names of the hosts, and of the logs, sorted.
-    pub fn hosts_and_logs(&self, sources: &dyn Sources) -> (OwnedValue, OwnedValue) {
+    pub fn hosts_and_logs<'s>(&self, sources: &'s dyn Sources) -> (Value<'s>, Value<'s>) {
         let sources: Vec<_> = self
             .origins
             .iter()
             .map(|origin| sources.source(&origin.place(self.first.place)))
             .collect();
-        let names = |mut names: Vec<&str>| {
+        let names = |mut names: Vec<&'s str>| {
             names.sort_unstable();
             names.dedup();
-            Value::List(names.into_iter().map(Value::owned_text).collect())
+            let names = names.into_iter().map(str::as_bytes);
+            Value::List(names.map(Value::text).collect())
         };
         (
             names(sources.iter().map(|source| source.host.as_str()).collect()),

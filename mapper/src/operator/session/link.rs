@@ -5,6 +5,7 @@
 //! taken earlier would depend on which came first. So the keys alone are read first, of which a few bytes an id are held;
 //! then records meet again by the component that their ids are of.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
@@ -220,7 +221,7 @@ impl Session {
         sessions.extend(self.cut(entries));
         for (fragment, keys) in sessions {
             let ids = ids.of(&self.key, keys);
-            self.push_rows(ids, fragment, &misfits, sources, rows);
+            self.push_rows(&ids, fragment, &misfits, sources, rows);
         }
     }
 
@@ -278,7 +279,7 @@ impl Ids {
                 texts.iter().filter_map(|id| self.shown.get(id)).collect();
             list.sort_by(|left, right| left.total_cmp(right));
             let list = list.into_iter().cloned().map(shown).collect();
-            (named.name.clone(), Value::List(list))
+            (Cow::Owned(named.name.clone()), Value::List(list))
         });
         Value::Object(named.collect())
     }
@@ -298,9 +299,9 @@ mod tests {
     struct Notes(Vec<String>);
 
     impl Rows for Notes {
-        fn push(&mut self, _row: Vec<OwnedValue>) {}
+        fn push(&mut self, _row: &[Value<'_>]) {}
 
-        fn push_keyed(&mut self, _key: Vec<u8>, _row: Vec<OwnedValue>) {}
+        fn push_keyed(&mut self, _key: &[u8], _row: &[Value<'_>]) {}
 
         fn note(&mut self, note: String) {
             self.0.push(note);

@@ -9,6 +9,7 @@ mod fragment;
 mod link;
 mod timeline;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
@@ -230,13 +231,17 @@ impl Session {
     }
 
     /// The rows of a session: one, and more of them where its timeline is longer than `max`.
-    fn rows(
+    fn push_rows(
         &self,
-        key: OwnedValue,
+        key: &Value<'_>,
         fragment: Fragment,
         misfits: &Misfits,
         sources: &dyn Sources,
-    ) -> Vec<Vec<OwnedValue>> {
+        rows: &mut dyn Rows,
+    ) {
+        let mut place = SortKey::new();
+        place.place(&fragment.first.place);
+        let place = place.into_bytes();
         // What was lost could have been of any session.
         let is_whole = self.logs.iter().all(|log| sources.is_complete(*log));
         let certain = is_whole && self.is_certain(&fragment);
@@ -250,13 +255,13 @@ impl Session {
             .as_ref()
             .is_some_and(|having| !having.holds(&row, misfits))
         {
-            return Vec::new();
+            return;
         }
         let left_out = entries.saturating_sub(fragment.timeline.len() as u64);
-        let objects = fragment.timeline.into_entries();
-        let objects: Vec<OwnedValue> = objects
-            .map(|record| Value::Object(record.to_object(sources)))
-            .collect();
+        let records: Vec<_> = fragment.timeline.into_entries().collect();
+        let objects = records.iter();
+        let objects = objects.map(|record| Value::Object(record.to_object(sources)));
+        let objects: Vec<Value<'_>> = objects.collect();
         let mut parts = objects
             .chunks(self.max)
             .map(|part| Value::List(part.to_vec()));
@@ -267,7 +272,7 @@ impl Session {
             _ => None,
         };
         let mut values = vec![
-            key,
+            key.borrowed(),
             start.map_or(Value::Null, Value::Time),
             end.map_or(Value::Null, Value::Time),
             duration_ns.map_or(Value::Null, |ns| Value::float(ns as f64 / 1e6)),
@@ -277,46 +282,28 @@ impl Session {
             logs,
             Value::Bool(certain),
         ];
-        let select = self
-            .select
-            .iter()
-            .map(|named| shown(named.expr.eval(&row, misfits).into_owned()));
-        values.extend(select);
+        let select = self.select.iter();
+        values.extend(select.map(|named| shown(named.expr.eval(&row, misfits))));
         values.extend([first_part, Value::Int(left_out.into()), Value::Null]);
+        rows.push_keyed(&place, &values);
 
-        let mut rows = vec![values];
         for part in parts {
             // What was said of the session is not said twice.
-            let mut values = vec![Value::Null; rows[0].len()];
-            for column in [0, 1, 2, 8] {
-                values[column] = rows[0][column].clone();
-            }
             let end = values.len();
+            for (column, value) in values.iter_mut().enumerate() {
+                if ![0, 1, 2, 8].contains(&column) {
+                    *value = Value::Null;
+                }
+            }
             values[end - 3] = part;
             values[end - 1] = Value::Bool(true);
-            rows.push(values);
-        }
-        rows
-    }
-
-    fn push_rows(
-        &self,
-        key: OwnedValue,
-        fragment: Fragment,
-        misfits: &Misfits,
-        sources: &dyn Sources,
-        rows: &mut dyn Rows,
-    ) {
-        let mut place = SortKey::new();
-        place.place(&fragment.first.place);
-        let place = place.into_bytes();
-        for row in self.rows(key, fragment, misfits, sources) {
-            rows.push_keyed(place.clone(), row);
+            rows.push_keyed(&place, &values);
         }
     }
 
-    fn key_object(&self, values: Box<[OwnedValue]>) -> OwnedValue {
-        let names = self.key.iter().map(|named| named.name.clone());
+    fn key_object(&self, values: Box<[OwnedValue]>) -> Value<'_> {
+        let names = self.key.iter();
+        let names = names.map(|named| Cow::Borrowed(named.name.as_str()));
         Value::Object(names.zip(values.into_iter().map(shown)).collect())
     }
 }
@@ -564,7 +551,7 @@ impl Operator for Session {
         };
         let key = self.key_object(held.values);
         for fragment in fragments {
-            self.push_rows(key.clone(), fragment, &misfits, sources, rows);
+            self.push_rows(&key, fragment, &misfits, sources, rows);
         }
         Ok(())
     }

@@ -393,7 +393,7 @@ fn levels(levels: &OwnedValue) -> Markup {
     };
     html! {
         @for (name, count) in levels.iter().rev() {
-            @if matches!(name.as_str(), "WARN" | "ERROR" | "FATAL") {
+            @if matches!(&**name, "WARN" | "ERROR" | "FATAL") {
                 span.level.(name) { (name) " " (shown_value(count, 20)) }
             }
         }
