@@ -15,6 +15,7 @@ use jobspec::plan::{LogPlan, OperatorKind, OperatorPlan, Plan, Reach};
 
 use crate::format::Format;
 use levels::Levels;
+use multiversion::multiversion;
 use search::Part;
 
 /// What rules lines of one log out.
@@ -177,12 +178,23 @@ impl Prefilter {
     /// not be plain. Two numbers a byte and no branches, so that the compiler makes wide instructions of it.
     fn line_ends(&self, block: &[u8]) -> Option<u64> {
         match self.is_object_a_line {
-            true => line_ends(block, |before, after| {
-                u8::from(before != b'}') | u8::from(after != b'{')
-            }),
-            false => line_ends(block, |_, after| u8::from(after <= b' ')),
+            true => object_ends(block),
+            false => text_ends(block),
         }
     }
+}
+
+/// Between objects, a line each.
+#[multiversion(targets("x86_64+avx2"))]
+fn object_ends(block: &[u8]) -> Option<u64> {
+    line_ends(block, |before, after| {
+        u8::from(before != b'}') | u8::from(after != b'{')
+    })
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn text_ends(block: &[u8]) -> Option<u64> {
+    line_ends(block, |_, after| u8::from(after <= b' '))
 }
 
 const BLOCK_BYTES: usize = 8 << 10;

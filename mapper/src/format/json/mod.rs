@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use jobspec::plan::PathPart;
 use jobspec::value::{Level, Value};
 use memchr::memmem::{Finder, find};
+use multiversion::multiversion;
 
 pub use keys::Keys;
 pub(super) use keys::{Best, Filter, flat_name, hash};
@@ -87,46 +88,59 @@ impl Format for Json {
         times: &mut TimeReader,
         parsed: &mut Parsed<'a>,
     ) {
-        let mut best = Best::default();
-        let is_mine = |memory: &Memory| memory.is_of(&self.keys);
-        let mut memory = match parsed.memories.iter().position(is_mine) {
-            Some(index) => parsed.memories.swap_remove(index),
-            None => Memory::new(&self.keys),
-        };
-        let valid = walk::object_known(raw, &mut memory, &self.keys, wanted, |role, key, field| {
-            if let Role::Plain { meaning, field: id } = role {
-                if let Some((meaning, rank)) = meaning {
-                    best.note_as(meaning, rank, field);
-                }
-                if let Some(id) = id {
-                    parsed.fields[usize::from(id)] = Some(field);
-                }
-            } else if let Some(key) = key {
-                note_any(&self.keys, key, field, wanted, &mut best, parsed);
-            }
-        });
-        parsed.memories.push(memory);
-        let lookup = |path: &[PathPart]| self.keys.lookup(raw, path);
-        parsed.stamp = best.stamp(&self.keys, &lookup, self.time_format.as_ref(), times);
-        parsed.level = best.level(&self.keys, &lookup);
-        if valid {
-            parsed.message = best.message(&self.keys, &lookup);
-            return;
-        }
-        parsed.valid = false;
-        parsed.message = Some(Field::text(raw));
-        parsed.fields.fill(None);
-        if parsed.stamp == Stamp::None || parsed.level.is_none() {
-            let (stamp, level) = plain_to_see(raw, times);
-            if parsed.stamp == Stamp::None {
-                parsed.stamp = stamp;
-            }
-            parsed.level = parsed.level.or(level);
-        }
+        parse(self, raw, wanted, times, parsed);
     }
 
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
         for_each_field(raw, visit);
+    }
+}
+
+/// `Json::parse`, with the wide instructions that the processor has.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+fn parse<'a>(
+    json: &Json,
+    raw: &'a [u8],
+    wanted: &Wanted,
+    times: &mut TimeReader,
+    parsed: &mut Parsed<'a>,
+) {
+    let mut best = Best::default();
+    let is_mine = |memory: &Memory| memory.is_of(&json.keys);
+    let mut memory = match parsed.memories.iter().position(is_mine) {
+        Some(index) => parsed.memories.swap_remove(index),
+        None => Memory::new(&json.keys),
+    };
+    let valid = walk::object_known(raw, &mut memory, &json.keys, wanted, |role, key, field| {
+        if let Role::Plain { meaning, field: id } = role {
+            if let Some((meaning, rank)) = meaning {
+                best.note_as(meaning, rank, field);
+            }
+            if let Some(id) = id {
+                parsed.fields[usize::from(id)] = Some(field);
+            }
+        } else if let Some(key) = key {
+            note_any(&json.keys, key, field, wanted, &mut best, parsed);
+        }
+    })
+    .is_some();
+    parsed.memories.push(memory);
+    let lookup = |path: &[PathPart]| json.keys.lookup(raw, path);
+    parsed.stamp = best.stamp(&json.keys, &lookup, json.time_format.as_ref(), times);
+    parsed.level = best.level(&json.keys, &lookup);
+    if valid {
+        parsed.message = best.message(&json.keys, &lookup);
+        return;
+    }
+    parsed.valid = false;
+    parsed.message = Some(Field::text(raw));
+    parsed.fields.fill(None);
+    if parsed.stamp == Stamp::None || parsed.level.is_none() {
+        let (stamp, level) = plain_to_see(raw, times);
+        if parsed.stamp == Stamp::None {
+            parsed.stamp = stamp;
+        }
+        parsed.level = parsed.level.or(level);
     }
 }
 

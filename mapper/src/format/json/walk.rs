@@ -66,7 +66,7 @@ fn closed(text: &[u8], brace: usize) -> Option<()> {
 }
 
 /// As `object`, with the place that the memory has for each key. Keys come with their names only where it has none or
-/// does not say what they are good for.
+/// does not say what they are good for. No closure of its own: it is compiled for several processors.
 #[inline(always)]
 pub(super) fn object_known<'a>(
     text: &'a [u8],
@@ -74,38 +74,35 @@ pub(super) fn object_known<'a>(
     keys: &Keys,
     wanted: &Wanted,
     mut visit: impl FnMut(Role, Option<Key<'a>>, Field<'a>),
-) -> bool {
-    let mut walk = || {
-        let specials = &mut Specials::new();
-        let mut at = inside(text)?;
-        if text.get(at) == Some(&b'}') {
-            return closed(text, at);
-        }
-        let mut before = Place::START;
-        loop {
-            let (place, value_at) = match memory.follow(before, text, at) {
-                Some((place, end)) => (place, space(text, end)),
-                None => {
-                    let (key, end) = key(text, specials, at)?;
-                    (memory.learn(before, key, &text[at..end], keys, wanted), end)
-                }
-            };
-            let (field, end) = value(text, specials, value_at)?;
-            match memory.role(place) {
-                Role::Nothing => {}
-                role @ Role::Plain { .. } => visit(role, None, field),
-                Role::Any => visit(Role::Any, Some(key(text, specials, at)?.0), field),
+) -> Option<()> {
+    let specials = &mut Specials::new();
+    let mut at = inside(text)?;
+    if text.get(at) == Some(&b'}') {
+        return closed(text, at);
+    }
+    let mut before = Place::START;
+    loop {
+        let (place, value_at) = match memory.follow(before, text, at) {
+            Some((place, end)) => (place, space(text, end)),
+            None => {
+                let (key, end) = key(text, specials, at)?;
+                (memory.learn(before, key, &text[at..end], keys, wanted), end)
             }
-            before = place;
-            at = space(text, end);
-            match text.get(at)? {
-                b',' => at = space(text, at + 1),
-                b'}' => return closed(text, at),
-                _ => return None,
-            }
+        };
+        let (field, end) = value(text, specials, value_at)?;
+        match memory.role(place) {
+            Role::Nothing => {}
+            role @ Role::Plain { .. } => visit(role, None, field),
+            Role::Any => visit(Role::Any, Some(key(text, specials, at)?.0), field),
         }
-    };
-    walk().is_some()
+        before = place;
+        at = space(text, end);
+        match text.get(at)? {
+            b',' => at = space(text, at + 1),
+            b'}' => return closed(text, at),
+            _ => return None,
+        }
+    }
 }
 
 /// The value of the first member of that name among the first few, and its end. None where another key before it is
@@ -176,7 +173,7 @@ fn value<'a>(text: &'a [u8], specials: &mut Specials, at: usize) -> Option<(Fiel
 }
 
 /// The end of a number, `true`, `false` or `null`.
-#[inline]
+#[inline(always)]
 fn scalar_end(text: &[u8], at: usize) -> Option<(FieldKind, usize)> {
     let rest = &text[at..];
     match rest.first()? {
