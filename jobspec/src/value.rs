@@ -488,6 +488,7 @@ impl Level {
             b"DEBUG" | b"debug" => return Some(Level::Debug),
             b"WARN" | b"warn" => return Some(Level::Warn),
             b"ERROR" | b"error" => return Some(Level::Error),
+            b"FATAL" | b"fatal" => return Some(Level::Fatal),
             _ => {}
         }
         let mut lower = [0; 11];

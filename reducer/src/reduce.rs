@@ -208,7 +208,7 @@ fn finish_all(
     rows: &mut Finished<'_>,
 ) -> Result<(), Error> {
     let threads = rayon::current_num_threads();
-    let most_bytes = usize::try_from(memory_bytes / (8 * threads as u64)).unwrap_or(usize::MAX);
+    let most_bytes = usize::try_from(memory_bytes / (16 * threads as u64)).unwrap_or(usize::MAX);
     let most_bytes = most_bytes.min(BATCH_BYTES);
     let mut merged = Merged::new(runs)?;
     let mut bytes = most_bytes.min(4 << 10);
@@ -221,7 +221,7 @@ fn finish_all(
             |(mut made, batch): (Made<'_>, Batch)| finish(&batch, &mut made).map(|()| made.done());
         let (next, made) = rayon::join(
             || {
-                let batches = (0..threads).map(|_| merged.batch(bytes));
+                let batches = (0..2 * threads).map(|_| merged.batch(bytes));
                 batches.collect::<Result<Vec<Batch>, Error>>()
             },
             || begun.into_par_iter().map(make).collect::<Vec<_>>(),

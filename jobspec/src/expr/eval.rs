@@ -12,7 +12,6 @@ use bstr::ByteSlice;
 use chrono::{DateTime, Datelike, Timelike};
 
 use super::arithmetic;
-use super::function::last_start;
 use super::relate::{Related, parse_bool, relate};
 use super::{Column, Comparison, Expr, FieldId, Function};
 use crate::value::{Number, Time, Value};
@@ -250,10 +249,10 @@ impl Function {
                     (Some(range), value) => Value::owned_text(&value.to_text()[range]),
                 }
             }
-            Function::Bucket { step_ns, .. } => match time_of(&value) {
-                Some(time) => Value::Time(Time::from_ns(last_start(time.ns, *step_ns))),
-                None => null(&value, misfits),
-            },
+            Function::Bucket { .. } => {
+                let start = time_of(&value).and_then(|time| self.last_bucket(time.ns));
+                start.map_or_else(|| null(&value, misfits), Value::Time)
+            }
             Function::Hour { zone } => match time_of(&value) {
                 Some(time) => {
                     let local = DateTime::from_timestamp_nanos(time.ns).with_timezone(&zone.tz());

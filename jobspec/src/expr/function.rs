@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Pattern, Search};
+use crate::value::Time;
 
 /// Buckets that one time may be in, where buckets slide.
 pub const MAX_OVERLAP: i64 = 1_000;
@@ -53,6 +54,15 @@ pub enum Function {
 }
 
 impl Function {
+    /// The start of the last bucket that a time is in; None for another function.
+    #[inline]
+    pub fn last_bucket(&self, time_ns: i64) -> Option<Time> {
+        match self {
+            Function::Bucket { step_ns, .. } => Some(Time::from_ns(last_start(time_ns, *step_ns))),
+            _ => None,
+        }
+    }
+
     /// The starts of all buckets that a time is in, earliest first; none for another function.
     pub fn bucket_starts(&self, time_ns: i64) -> BucketStarts {
         match *self {
@@ -78,7 +88,7 @@ impl Function {
 }
 
 /// The last multiple of a step at or before a time; the earliest time there is has none before it.
-pub(super) fn last_start(time_ns: i64, step_ns: i64) -> i64 {
+fn last_start(time_ns: i64, step_ns: i64) -> i64 {
     time_ns.saturating_sub(time_ns.rem_euclid(step_ns.max(1)))
 }
 

@@ -51,6 +51,7 @@ pub(super) fn getters(paths: &[FieldPath]) -> Getters {
 }
 
 impl<'a> Access<'a> {
+    #[inline(always)]
     pub fn read(raw: &'a [u8]) -> Option<Access<'a>> {
         let (who, open) = Who::read_usual(raw).or_else(|| Who::read(raw))?;
         let close = open + memchr::memchr(b']', &raw[open..])?;
@@ -90,6 +91,7 @@ impl<'a> Access<'a> {
         })
     }
 
+    #[inline(always)]
     pub fn give(&self, wanted: &Wanted, times: &mut TimeReader, parsed: &mut Parsed<'a>) {
         parsed.stamp = times.read(self.time);
         parsed.message = Some(self.request);
@@ -112,6 +114,7 @@ struct Who<'a> {
 
 impl<'a> Who<'a> {
     /// Client, ident and user where they are three words, as in most lines, and the bracket after them.
+    #[inline(always)]
     fn read_usual(raw: &'a [u8]) -> Option<(Who<'a>, usize)> {
         let spaces = &mut Specials::<Spaces>::of_head();
         let first = spaces.next(raw, 0)?;
@@ -134,6 +137,7 @@ impl<'a> Who<'a> {
     }
 
     /// Virtual host, client, ident and user, and the bracket after them. A user may have spaces in its name.
+    #[inline(never)]
     fn read(raw: &'a [u8]) -> Option<(Who<'a>, usize)> {
         // The time is the first bracket after a space: an IPv6 client may stand in brackets too.
         let mut brackets = memchr::memchr_iter(b'[', raw);
@@ -166,6 +170,7 @@ impl<'a> Who<'a> {
 }
 
 /// The quoted text that begins at `at`, and the place after its quote. A backslash guards one byte.
+#[inline(always)]
 fn quoted<'a>(
     raw: &'a [u8],
     quotes: &mut Specials<Quotes>,
@@ -188,6 +193,7 @@ fn quoted<'a>(
     Some((Field { text, kind }, end + 1))
 }
 
+#[inline(always)]
 fn quoted_after_space<'a>(
     raw: &'a [u8],
     quotes: &mut Specials<Quotes>,
@@ -197,6 +203,7 @@ fn quoted_after_space<'a>(
 }
 
 /// The word after a space, if it is all that `length` says it is, and its end.
+#[inline(always)]
 fn word(raw: &[u8], at: usize, length: impl Fn(&[u8]) -> usize) -> Option<(&[u8], usize)> {
     let rest = raw.get(at..)?.strip_prefix(b" ")?;
     let length = length(rest);

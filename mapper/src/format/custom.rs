@@ -68,8 +68,8 @@ impl Format for Custom {
         self.inner.glances_at_level()
     }
 
-    fn glance_level(&self, line: &[u8]) -> Option<Level> {
-        self.inner.glance_level(line)
+    fn glance_level(&self, line: &[u8], has_backslash: bool) -> Option<Level> {
+        self.inner.glance_level(line, has_backslash)
     }
 
     fn parse<'a>(

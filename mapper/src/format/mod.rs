@@ -142,7 +142,8 @@ pub trait Format: Send + Sync {
     }
 
     /// The level of a line where it shows at once and for certain: exactly what `parse` would give, well-formed or not.
-    fn glance_level(&self, _line: &[u8]) -> Option<Level> {
+    /// Whoever has looked for the line's end knows whether there is a backslash before it.
+    fn glance_level(&self, _line: &[u8], _has_backslash: bool) -> Option<Level> {
         None
     }
 

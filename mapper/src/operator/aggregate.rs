@@ -7,7 +7,7 @@ mod groups;
 mod shown;
 
 use bstr::{BStr, BString};
-use jobspec::expr::{Expr, Function, Misfits};
+use jobspec::expr::{Column, Expr, Function, Misfits};
 use jobspec::plan::{AggregatePlan, Named, Order, TimeRange};
 use jobspec::value::{Time, Value};
 use serde::de::Error as _;
@@ -238,18 +238,34 @@ impl Aggregate {
     }
 }
 
-/// Appends the value of an expression to a key: that of a field, which most are, without making a value of it.
+/// Appends the value of an expression to a key: that of a field or a bucket of time, which most are, without making a
+/// value of it.
 #[inline]
 fn push_value(key: &mut Vec<u8>, expr: &Expr, entry: &Entry<'_>, misfits: &Misfits) -> Kind {
-    if let Expr::Field(field) = expr
-        && let Some(Some(field)) = entry.fields.get(usize::from(*field))
-        && let Some(text) = field.plain_text()
-    {
-        key::push_text(key, text);
-        return match field.kind {
-            FieldKind::Number => Kind::Int,
-            _ => Kind::Text,
-        };
+    match expr {
+        Expr::Field(field) => {
+            if let Some(Some(field)) = entry.fields.get(usize::from(*field))
+                && let Some(text) = field.plain_text()
+            {
+                key::push_text(key, text);
+                return match field.kind {
+                    FieldKind::Number => Kind::Int,
+                    _ => Kind::Text,
+                };
+            }
+        }
+        Expr::Call {
+            function,
+            arguments,
+        } => {
+            if let ([Expr::Column(Column::Time)], Some(time)) = (&arguments[..], entry.time)
+                && let Some(start) = function.last_bucket(time.ns)
+            {
+                key::push_time(key, start);
+                return Kind::Time;
+            }
+        }
+        _ => {}
     }
     let value = expr.eval(entry, misfits);
     key::push(key, &value);

@@ -3,6 +3,7 @@
 use jobspec::expr::{Column, Expr, FieldId, Misfits, Row};
 use jobspec::value::{Level, Value};
 
+use super::Searched;
 use crate::format::Format;
 
 /// The levels that a wanted line may have. A line whose level does not show at once may have any.
@@ -42,19 +43,32 @@ impl Levels {
         (!wanted.iter().all(|wanted| *wanted)).then_some(Levels { wanted })
     }
 
-    pub fn find(&self, text: &[u8], format: &dyn Format) -> Option<usize> {
-        let mut at = 0;
+    pub fn find(&self, text: &[u8], format: &dyn Format) -> Searched {
+        let (mut at, mut lines, mut are_plain) = (0, 0, format.is_object_a_line());
         while at < text.len() {
             let rest = &text[at..];
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            // Most lines have no backslash: one look finds both out.
+            let mut end = memchr::memchr2(b'\n', b'\\', rest).unwrap_or(rest.len());
+            let has_backslash = rest.get(end) == Some(&b'\\');
+            if has_backslash {
+                let more = &rest[end..];
+                end += memchr::memchr(b'\n', more).unwrap_or(more.len());
+            }
             let line = &rest[..end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match format.glance_level(line) {
-                Some(level) if !self.wanted[level as usize] => at += end + 1,
-                _ => return Some(at),
+            match format.glance_level(line, has_backslash) {
+                Some(level) if !self.wanted[level as usize] => {
+                    are_plain &= matches!(line, [b'{', .., b'}']);
+                    lines += 1;
+                    at += end + 1;
+                }
+                _ => break,
             }
         }
-        None
+        Searched {
+            hit: (at < text.len()).then_some(at),
+            plain_lines: are_plain.then_some(lines),
+        }
     }
 }
 

@@ -36,6 +36,15 @@ pub struct Beside {
     pub after: u64,
 }
 
+/// What a search has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Searched {
+    /// A place in the first line that is not ruled out.
+    pub hit: Option<usize>,
+    /// How many lines are before that one, where all of them were seen to be as `plain_lines` wants them.
+    pub plain_lines: Option<u64>,
+}
+
 impl Prefilter {
     /// None where some line could be wanted whatever it holds, or where the format does not let one tell.
     pub fn new<'a>(
@@ -108,8 +117,8 @@ impl Prefilter {
         self.parts.len()
     }
 
-    /// A place in the first line that one of the searches does not rule out, of a text of whole lines.
-    pub fn find(&self, part: usize, text: &[u8], format: &dyn Format) -> Option<usize> {
+    /// Looks with one of the searches for a line that it does not rule out, in a text of whole lines.
+    pub fn find(&self, part: usize, text: &[u8], format: &dyn Format) -> Searched {
         self.parts[part].find(text, format)
     }
 

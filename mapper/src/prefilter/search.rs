@@ -3,6 +3,7 @@
 use aho_corasick::{AhoCorasick, MatchKind, packed};
 use memchr::memmem::Finder;
 
+use super::Searched;
 use super::levels::Levels;
 use crate::format::Format;
 
@@ -49,13 +50,17 @@ impl Part {
         searcher.ok().map(Part::Many)
     }
 
-    /// A place in the first line that may be wanted, of a text of whole lines.
-    pub fn find(&self, text: &[u8], format: &dyn Format) -> Option<usize> {
-        match self {
+    /// Looks for the first line that may be wanted in a text of whole lines.
+    pub fn find(&self, text: &[u8], format: &dyn Format) -> Searched {
+        let hit = match self {
             Part::One(finder) => finder.find(text),
             Part::Packed(searcher) => searcher.find(text).map(|found| found.start()),
             Part::Many(searcher) => searcher.find(text).map(|found| found.start()),
-            Part::Levels(levels) => levels.find(text, format),
+            Part::Levels(levels) => return levels.find(text, format),
+        };
+        Searched {
+            hit,
+            plain_lines: None,
         }
     }
 }
@@ -91,8 +96,8 @@ mod tests {
                 text.find(needle)
             });
             let first = found.min();
-            assert_eq!(all.find(text.as_bytes(), &*format), first, "{text}");
-            assert_eq!(many.find(text.as_bytes(), &*format), first, "{text}");
+            assert_eq!(all.find(text.as_bytes(), &*format).hit, first, "{text}");
+            assert_eq!(many.find(text.as_bytes(), &*format).hit, first, "{text}");
         }
     }
 }

@@ -34,6 +34,8 @@ struct Found {
     /// It rules out all lines of the current file from where it began up to this offset; not the line there, if `is_hit`.
     clear_to: u64,
     is_hit: bool,
+    /// Where the lines from an offset on were seen to be plain: the offset, and how many they are.
+    plain_from: Option<(u64, u64)>,
 }
 
 impl<'a> Passing<'a> {
@@ -90,15 +92,15 @@ impl<'a> Passing<'a> {
             let offset = lines.offset_of(ahead.start);
             let mut nearest = Found {
                 clear_to: offset + text.len() as u64,
-                is_hit: false,
+                ..Found::default()
             };
             for (part, found) in self.found.iter_mut().enumerate() {
                 if !found.is_hit || offset > found.clear_to {
                     // What was searched before and is still ahead holds nothing.
                     let from = usize::try_from(found.clear_to.saturating_sub(offset));
                     let from = from.unwrap_or(usize::MAX).min(text.len());
-                    let hit = prefilter.find(part, &text[from..], format);
-                    let clear = match hit {
+                    let searched = prefilter.find(part, &text[from..], format);
+                    let clear = match searched.hit {
                         Some(at) => {
                             memchr::memrchr(b'\n', &text[..from + at]).map_or(0, |end| end + 1)
                         }
@@ -106,7 +108,10 @@ impl<'a> Passing<'a> {
                     };
                     *found = Found {
                         clear_to: offset + clear as u64,
-                        is_hit: hit.is_some(),
+                        is_hit: searched.hit.is_some(),
+                        plain_from: searched
+                            .plain_lines
+                            .map(|lines| (offset + from as u64, lines)),
                     };
                 }
                 if found.clear_to <= nearest.clear_to {
@@ -148,7 +153,10 @@ impl<'a> Passing<'a> {
                 }
                 text = &text[..kept];
             }
-            let (bytes, count) = prefilter.plain_lines(text);
+            let (bytes, count) = match nearest.plain_from {
+                Some((from, lines)) if from == offset && text.len() == clear => (clear, lines),
+                _ => prefilter.plain_lines(text),
+            };
             let all = bytes == text.len();
             if bytes > 0 {
                 sink.pass(file, bytes as u64, count);

@@ -69,7 +69,7 @@ impl Format for Json {
         self.level_key.is_some()
     }
 
-    fn glance_level(&self, line: &[u8]) -> Option<Level> {
+    fn glance_level(&self, line: &[u8], has_backslash: bool) -> Option<Level> {
         let key = self.level_key.as_ref()?;
         let (field, end) =
             walk::first_of(line, key.needle().strip_suffix(b"\"")?, GLANCED_MEMBERS)?;
@@ -77,7 +77,7 @@ impl Format for Json {
         let rest = &line[end..];
         let is_plain = matches!(field.kind, FieldKind::Text | FieldKind::Number)
             && key.find(rest).is_none()
-            && memchr::memchr(b'\\', rest).is_none_or(|at| find(&rest[at..], br"\u").is_none());
+            && (!has_backslash || find(rest, br"\u").is_none());
         is_plain.then(|| read_level(field))?
     }
 
