@@ -80,12 +80,52 @@ pub struct Message {
 
 /// The bytes of one message: as many frames as it needs.
 pub fn encode_message(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
-    let mut chunks = payload.chunks(FRAME_BYTES).peekable();
-    if chunks.peek().is_none() {
-        encode_frame(kind, &[], false, out);
+    let mut frames = Frames::new(kind, out);
+    frames.push(payload);
+    frames.end();
+}
+
+/// The message that a value is: the same bytes, without its payload ever being in memory as a whole.
+pub fn encode_value<T: Serialize + ?Sized>(kind: u8, value: &T, out: &mut Vec<u8>) {
+    let mut frames = Frames::new(kind, out);
+    append_to(value, &mut |bytes| frames.push(bytes));
+    frames.end();
+}
+
+/// The frames of one message, as its payload comes.
+struct Frames<'a> {
+    kind: u8,
+    /// What has come and is in no frame yet: whether another follows is known when more comes.
+    waiting: Vec<u8>,
+    out: &'a mut Vec<u8>,
+}
+
+impl Frames<'_> {
+    fn new(kind: u8, out: &mut Vec<u8>) -> Frames<'_> {
+        Frames {
+            kind,
+            waiting: Vec::new(),
+            out,
+        }
     }
-    while let Some(chunk) = chunks.next() {
-        encode_frame(kind, chunk, chunks.peek().is_some(), out);
+
+    fn push(&mut self, mut bytes: &[u8]) {
+        while self.waiting.len() + bytes.len() > FRAME_BYTES {
+            let (now, later) = bytes.split_at(FRAME_BYTES - self.waiting.len());
+            if self.waiting.is_empty() {
+                encode_frame(self.kind, now, true, self.out);
+            } else {
+                self.waiting.extend_from_slice(now);
+                encode_frame(self.kind, &self.waiting, true, self.out);
+                self.waiting.clear();
+            }
+            bytes = later;
+        }
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    fn end(self) {
+        encode_frame(self.kind, &self.waiting, false, self.out);
     }
 }
 
@@ -327,14 +367,20 @@ pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 
 /// The same, after what is there already.
 pub fn append_bytes<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    struct Appended<'a>(&'a mut Vec<u8>);
-    impl bincode::enc::write::Writer for Appended<'_> {
+    append_to(value, &mut |bytes| out.extend_from_slice(bytes));
+}
+
+/// The same, to whoever takes it piece by piece.
+#[inline]
+fn append_to<T: Serialize + ?Sized>(value: &T, take: &mut impl FnMut(&[u8])) {
+    struct To<'a, F>(&'a mut F);
+    impl<F: FnMut(&[u8])> bincode::enc::write::Writer for To<'_, F> {
         fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-            self.0.extend_from_slice(bytes);
+            (self.0)(bytes);
             Ok(())
         }
     }
-    bincode::serde::encode_into_writer(value, Appended(out), config())
+    bincode::serde::encode_into_writer(value, To(take), config())
         .expect("a value of ours has a length that is known")
 }
 

@@ -149,7 +149,7 @@ const KIND_FROM_MAPPER: u8 = 2;
 
 impl ToMapper {
     pub fn encode(&self, out: &mut Vec<u8>) {
-        frame::encode_message(KIND_TO_MAPPER, &frame::to_bytes(self), out);
+        frame::encode_value(KIND_TO_MAPPER, self, out);
     }
 
     pub fn decode(message: &Message) -> Result<ToMapper, FrameError> {
@@ -159,7 +159,7 @@ impl ToMapper {
 
 impl FromMapper {
     pub fn encode(&self, out: &mut Vec<u8>) {
-        frame::encode_message(KIND_FROM_MAPPER, &frame::to_bytes(self), out);
+        frame::encode_value(KIND_FROM_MAPPER, self, out);
     }
 
     pub fn decode(message: &Message) -> Result<FromMapper, FrameError> {

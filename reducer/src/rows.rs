@@ -149,6 +149,9 @@ impl Rows for Made<'_> {
     }
 }
 
+/// Takes a row's bytes; None where they are of none.
+type Visit<'a> = dyn FnMut(&[u8]) -> Option<Result<(), Error>> + 'a;
+
 /// Sorts rows by their keys; those of one key stay as they came.
 struct Sorter<'a> {
     limit: usize,
@@ -290,10 +293,7 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    fn end(
-        mut self,
-        visit: &mut dyn FnMut(&[u8]) -> Option<Result<(), Error>>,
-    ) -> Result<(), Error> {
+    fn end(mut self, visit: &mut Visit<'_>) -> Result<(), Error> {
         if self.runs.is_empty() {
             self.settle();
             let bytes = &self.bytes;

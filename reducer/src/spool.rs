@@ -96,7 +96,7 @@ impl Writer {
     pub fn create(folder: &Path, head: &Head) -> Result<Writer, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let mut bytes = Vec::new();
-        frame::encode_message(KIND_HEAD, &frame::to_bytes(head), &mut bytes);
+        frame::encode_value(KIND_HEAD, head, &mut bytes);
         let path = folder.join("plan");
         // Whole or not at all: by it a spool is known.
         let temporary = folder.join(".plan");
@@ -162,7 +162,7 @@ impl Writer {
     /// Writes what is in the buffer, and the record after it.
     fn append(&mut self, host: u32, record: &Record) -> Result<(), Error> {
         let path = parts_path(&self.folder, host);
-        frame::encode_message(KIND_RECORD, &frame::to_bytes(record), &mut self.buffer);
+        frame::encode_value(KIND_RECORD, record, &mut self.buffer);
         let file = match self.files.entry(host) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {

@@ -70,15 +70,7 @@ impl Format for Json {
     }
 
     fn glance_level(&self, line: &[u8], has_backslash: bool) -> Option<Level> {
-        let key = self.level_key.as_ref()?;
-        let (field, end) =
-            walk::first_of(line, key.needle().strip_suffix(b"\"")?, GLANCED_MEMBERS)?;
-        // The last of a key that is written twice counts, and escapes may write it.
-        let rest = &line[end..];
-        let is_plain = matches!(field.kind, FieldKind::Text | FieldKind::Number)
-            && key.find(rest).is_none()
-            && (!has_backslash || find(rest, br"\u").is_none());
-        is_plain.then(|| read_level(field))?
+        glance_level(self, line, has_backslash)
     }
 
     fn parse<'a>(
@@ -94,6 +86,19 @@ impl Format for Json {
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
         for_each_field(raw, visit);
     }
+}
+
+/// `Json::glance_level`, with the wide instructions that the processor has.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+fn glance_level(json: &Json, line: &[u8], has_backslash: bool) -> Option<Level> {
+    let key = json.level_key.as_ref()?;
+    let (field, end) = walk::first_of(line, key.needle().strip_suffix(b"\"")?, GLANCED_MEMBERS)?;
+    // The last of a key that is written twice counts, and escapes may write it.
+    let rest = &line[end..];
+    let is_plain = matches!(field.kind, FieldKind::Text | FieldKind::Number)
+        && key.find(rest).is_none()
+        && (!has_backslash || find(rest, br"\u").is_none());
+    is_plain.then(|| read_level(field))?
 }
 
 /// `Json::parse`, with the wide instructions that the processor has.

@@ -107,6 +107,7 @@ pub(super) fn object_known<'a>(
 
 /// The value of the first member of that name among the first few, and its end. None where another key before it is
 /// written with escapes.
+#[inline(always)]
 pub(super) fn first_of<'a>(text: &'a [u8], name: &[u8], most: usize) -> Option<(Field<'a>, usize)> {
     let specials = &mut Specials::of_head();
     let mut at = inside(text)?;
