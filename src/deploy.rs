@@ -1,7 +1,7 @@
 //! The mapper of this very build is on the host, by hash: one constant script over the pipe that the mapper then uses.
 //!
-//! Where it is there already that costs no round trip: the script's header goes out unasked, and what comes back is
-//! the mapper itself.
+//! Where it is there already that costs no round trip: what the script has to know goes out with it, the order for the
+//! mapper right behind, and what comes back is the mapper itself.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,15 +37,15 @@ const MAPPER_BYTES: u64 = 1 << 30;
 /// Bytes that are written at once, each within the silence that a host is allowed.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The whole command line: right for any login shell, and for `sh -c` too.
-pub fn bootstrap() -> &'static str {
-    static BOOTSTRAP: OnceLock<String> = OnceLock::new();
-    BOOTSTRAP.get_or_init(|| {
+/// The script as one word, right for any login shell.
+fn script() -> &'static str {
+    static WORD: OnceLock<String> = OnceLock::new();
+    WORD.get_or_init(|| {
         let lines = SCRIPT
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        format!("exec sh -c '{}'", lines.collect::<Vec<_>>().join(" "))
+        format!("'{}'", lines.collect::<Vec<_>>().join(" "))
     })
 }
 
@@ -98,25 +98,29 @@ impl Mappers {
         }
     }
 
-    /// What the script reads first: it goes out with the script itself.
-    pub fn header(&self, deploy_dir: Option<&str>) -> Result<Vec<u8>, AttemptError> {
+    /// The command line that becomes a mapper: right for any login shell, and for `sh -c` too. So many bytes of an order
+    /// follow it unasked.
+    pub fn bootstrap(
+        &self,
+        deploy_dir: Option<&str>,
+        ahead_bytes: usize,
+    ) -> Result<String, AttemptError> {
         let deploy_dir = deploy_dir.unwrap_or("");
-        if deploy_dir.contains(|char: char| char.is_control()) {
+        // What some shell reads in single quotes as more than itself.
+        let is_more = |char: char| char.is_control() || matches!(char, '\'' | '\\' | '!');
+        if let Some(char) = deploy_dir.chars().find(|&char| is_more(char)) {
             return Err(AttemptError::lasting(
                 Phase::Deploy,
-                "`[run] deploy_dir` holds a control character",
+                format!("`[run] deploy_dir` holds {char:?}, which not every login shell passes on"),
             ));
         }
-        let mut header = format!("{deploy_dir}\n");
+        let script = script();
+        let mut command = format!("exec sh -c {script} logstitch '{deploy_dir}' {ahead_bytes}");
         for ((os, arch), mapper) in &self.by_host {
-            header.push_str(&format!(
-                "{os} {arch} {} {}\n",
-                mapper.hash,
-                mapper.bytes.len()
-            ));
+            let (hash, size) = (&mapper.hash, mapper.bytes.len());
+            command.push_str(&format!(" {os} {arch} {hash} {size}"));
         }
-        header.push_str("end\n");
-        Ok(header.into_bytes())
+        Ok(command)
     }
 
     fn missing(&self, os: &str, arch: &str) -> String {
@@ -275,14 +279,21 @@ fn shortened(text: &str) -> String {
     text.escape_debug().to_string()
 }
 
-/// Has the script of `bootstrap()` at the far end of the pipe, which was given its header, become a mapper. Gives what of
-/// the mapper's output is read already; counts what was sent.
+/// What has become of the script.
+pub struct Deployed {
+    /// What of the mapper's output is read already.
+    pub early: Vec<u8>,
+    /// Whether the mapper had to be sent: an order that went ahead was lost on it.
+    pub was_sent: bool,
+}
+
+/// Has the script of `Mappers::bootstrap` at the far end of the pipe become a mapper. Counts what was sent.
 pub async fn deploy(
     pipe: &mut Pipe,
     mappers: &Mappers,
     silence: Duration,
     sent_bytes: &mut u64,
-) -> Result<Vec<u8>, AttemptError> {
+) -> Result<Deployed, AttemptError> {
     let mut answers = Answers::default();
     let mut buffer = vec![0; 16 << 10];
     let mut needs = 0;
@@ -291,7 +302,12 @@ pub async fn deploy(
             .next()
             .map_err(|error| AttemptError::lasting(Phase::Deploy, error))?;
         match answer {
-            Some(Answer::Mapper) => return Ok(answers.buffer),
+            Some(Answer::Mapper) => {
+                return Ok(Deployed {
+                    early: answers.buffer,
+                    was_sent: needs > 0,
+                });
+            }
             Some(Answer::Need { os, arch }) => {
                 needs += 1;
                 let mapper = mappers
@@ -409,13 +425,23 @@ mod tests {
 
     #[test]
     fn the_script_goes_through_any_login_shell() {
-        let command = bootstrap();
-        let script = command.strip_prefix("exec sh -c '").unwrap();
+        let script = script().strip_prefix('\'').unwrap();
         let script = script.strip_suffix('\'').unwrap();
         for char in ['\'', '!', '\\', '\n', '\t'] {
             assert!(!script.contains(char), "{char:?}");
         }
         assert!(script.is_ascii() && script.len() < 8000);
+    }
+
+    #[test]
+    fn a_folder_that_some_shell_would_read_otherwise_is_refused() {
+        let mappers = Mappers::default();
+        for folder in ["a'b", "a\\b", "wow!", "two\nlines"] {
+            let refused = mappers.bootstrap(Some(folder), 0).unwrap_err();
+            assert!(refused.message.contains("deploy_dir"), "{folder:?}");
+        }
+        let command = mappers.bootstrap(Some("~/my $HOME"), 7).unwrap();
+        assert!(command.ends_with(" logstitch '~/my $HOME' 7"), "{command}");
     }
 
     fn answers(text: &[u8]) -> Answers {

@@ -149,27 +149,40 @@ impl Host {
     }
 
     async fn attempt(&self, progress: &mut Progress) -> Result<(), AttemptError> {
-        let mut contact = Contact::make(&self.spec, &self.settings, &mut progress.report).await?;
-        let result = self.converse(&mut contact, progress).await;
+        // Only an offset that is to be taken off is worth a round trip of its own before the order.
+        let waits_for_clock = self.spec.clock == ClockSpec::Measured
+            && progress.ahead_ns.is_none()
+            && progress.clock.is_none();
+        let order = (!waits_for_clock).then(|| self.start(progress));
+        let ahead_ns = order.as_ref().map(|start| start.clock_ahead_ns);
+        let order = order.map(|start| ToMapper::Start(Box::new(start)));
+        let report = &mut progress.report;
+        let mut contact = Contact::make(&self.spec, &self.settings, report, order.as_ref()).await?;
+        drop(order);
+        let result = self.converse(&mut contact, ahead_ns, progress).await;
         contact.end(result, &mut progress.report).await
     }
 
+    /// Hears the mapper out; `ahead_ns` is what it was told of its clock, if it has its order already.
     async fn converse(
         &self,
         contact: &mut Contact,
+        ahead_ns: Option<i64>,
         progress: &mut Progress,
     ) -> Result<(), AttemptError> {
-        // Only an offset that is to be taken off is worth a round trip of its own.
-        if self.spec.clock == ClockSpec::Measured && progress.ahead_ns.is_none() {
-            if progress.clock.is_none() {
-                progress.clock = Some(contact.measure_clock().await?);
+        let ahead_ns = match ahead_ns {
+            Some(ahead_ns) => {
+                contact.ping().await?;
+                ahead_ns
             }
-        } else {
-            contact.ping().await?;
-        }
-        let start = self.start(progress);
-        let ahead_ns = start.clock_ahead_ns;
-        contact.say(&ToMapper::Start(Box::new(start))).await?;
+            None => {
+                progress.clock = Some(contact.measure_clock().await?);
+                let start = self.start(progress);
+                let ahead_ns = start.clock_ahead_ns;
+                contact.say(&ToMapper::Start(Box::new(start))).await?;
+                ahead_ns
+            }
+        };
         while !progress.done {
             match contact.hear().await? {
                 FromMapper::Hello { .. } | FromMapper::Survey(_) => {

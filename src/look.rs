@@ -75,7 +75,7 @@ async fn attempts(index: u32, spec: &HostSpec, settings: &Settings, looked: &mut
     loop {
         looked.report.attempts += 1;
         let report = &mut looked.report;
-        let result = match Contact::make(spec, settings, report).await {
+        let result = match Contact::make(spec, settings, report, None).await {
             Ok(mut contact) => {
                 let seen = converse(&mut contact, index, spec, settings, report).await;
                 let (result, survey) = match seen {

@@ -97,20 +97,7 @@ async fn between(channel: Channel<Msg>, wrong: Option<Wrong>) -> Option<()> {
         .unwrap();
     let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let orders = tokio::spawn(async move {
-        // Before the orders comes what the script would read.
-        let mut buffer = Vec::new();
-        let end = loop {
-            from_runner
-                .read_buf(&mut buffer)
-                .await
-                .ok()
-                .filter(|&read| read > 0)?;
-            if let Some(at) = memchr::memmem::find(&buffer, b"\nend\n") {
-                break at + b"\nend\n".len();
-            }
-        };
         let mut decoder = Decoder::without_marker();
-        decoder.push(&buffer[end..]);
         loop {
             while let Some(message) = decoder.next_message().unwrap() {
                 let mut order = ToMapper::decode(&message).unwrap();

@@ -2,17 +2,19 @@
 #
 # Any login shell hands this to `sh` inside single quotes on one line: no single quote, exclamation mark or backslash
 # may stand here, every line but a comment ends where a space may follow, and only what POSIX has is used.
-# stdin: the folder asked for, then `os arch hash size` for every mapper there is, then `end`; on `need`, its bytes.
+# $1: the folder asked for. $2: bytes of an order that come on stdin unasked, for a mapper that is there already. Then
+# `os arch hash size` of every mapper there is.
+# stdin: that order, which this passes on by leaving it there; on `need` it is gone, and the mapper's bytes come.
 # stdout: lines that begin with @logstitch@, then what the mapper says.
 umask 077; set -f; LC_ALL=C; export LC_ALL;
 say() { echo; echo "@logstitch@ $*"; };
 fail() { say "failed $*"; exit 3; };
 
 os=$(uname -s); arch=$(uname -m); uid=$(id -u); hash=; size=;
-IFS= read -r asked || fail "no header";
-while read -r line_os line_arch line_hash line_size; do
-    if [ "$line_os" = end ]; then break; fi;
-    if [ "$line_os $line_arch" = "$os $arch" ]; then hash=$line_hash; size=$line_size; fi;
+asked=$1; ahead=$2; shift 2;
+while [ $# -ge 4 ]; do
+    if [ "$1 $2" = "$os $arch" ]; then hash=$3; size=$4; fi;
+    shift 4;
 done;
 if [ -z "$hash" ]; then say "unfit $os $arch"; exit 3; fi;
 
@@ -58,6 +60,7 @@ for dir do
     if echo "exit 0" 2>/dev/null > "$temp"; then :; else why="$why; $dir: cannot be written"; continue; fi;
     chmod 700 "$temp";
     if "$temp" 2>/dev/null; then :; else why="$why; $dir: nothing can be run there (noexec)"; rm -f "$temp"; continue; fi;
+    if [ "$ahead" -gt 0 ]; then head -c "$ahead" >/dev/null; ahead=0; fi;
     say "need $os $arch";
     head -c "$size" | { cat 2>/dev/null > "$temp" || cat >/dev/null; };
     if verified "$temp"; then :; else why="$why; $dir: the mapper did not arrive whole (is the disk full?)"; rm -f "$temp"; continue; fi;

@@ -5,7 +5,6 @@
 use tokio::process::Command;
 
 use super::{AttemptError, Pipe, child};
-use crate::deploy;
 
 const BOOTSTRAP: &str = "{bootstrap}";
 
@@ -15,10 +14,14 @@ pub fn deploys(command: &[String]) -> bool {
 }
 
 /// The argument vector: never a string that a shell of ours would read.
-pub async fn open(arguments: &[String], first: &[u8]) -> Result<Pipe, AttemptError> {
+pub async fn open(
+    arguments: &[String],
+    bootstrap: &str,
+    first: &[u8],
+) -> Result<Pipe, AttemptError> {
     let parts = arguments
         .iter()
-        .map(|part| part.replace(BOOTSTRAP, deploy::bootstrap()));
+        .map(|part| part.replace(BOOTSTRAP, bootstrap));
     let parts: Vec<String> = parts.collect();
     let [program, arguments @ ..] = &parts[..] else {
         return Err(AttemptError::lasting(

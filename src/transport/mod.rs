@@ -15,8 +15,6 @@ use log::debug;
 use reducer::report::{HostState, Phase};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use crate::deploy;
-
 /// A running mapper.
 pub struct Pipe {
     pub stdin: Pin<Box<dyn AsyncWrite + Send>>,
@@ -66,8 +64,9 @@ pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Pipe, AttemptError>> +
 
 /// Ways to hosts.
 pub trait Ways: Send + Sync {
-    /// Starts what leads to a mapper on the host. `first` goes to its stdin with the same breath: a round trip less.
-    fn open<'a>(&'a self, host: &'a HostSpec, first: &'a [u8]) -> Opening<'a>;
+    /// Starts what leads to a mapper on the host; `bootstrap` is the command that becomes one, where one is deployed.
+    /// `first` goes to its stdin with the same breath: a round trip less.
+    fn open<'a>(&'a self, host: &'a HostSpec, bootstrap: &'a str, first: &'a [u8]) -> Opening<'a>;
 
     /// Whether a script stands at the far end that is to become the mapper.
     fn deploys(&self, transport: &TransportSpec) -> bool;
@@ -80,14 +79,12 @@ pub struct Transports {
 }
 
 impl Ways for Transports {
-    fn open<'a>(&'a self, host: &'a HostSpec, first: &'a [u8]) -> Opening<'a> {
+    fn open<'a>(&'a self, host: &'a HostSpec, bootstrap: &'a str, first: &'a [u8]) -> Opening<'a> {
         Box::pin(async move {
             match &host.transport {
                 TransportSpec::Local => local::open(first).await,
-                TransportSpec::Ssh(spec) => {
-                    ssh::open(spec, &self.folder, deploy::bootstrap(), first).await
-                }
-                TransportSpec::Exec { command } => exec::open(command, first).await,
+                TransportSpec::Ssh(spec) => ssh::open(spec, &self.folder, bootstrap, first).await,
+                TransportSpec::Exec { command } => exec::open(command, bootstrap, first).await,
             }
         })
     }

@@ -73,7 +73,7 @@ pub struct Simulated {
 }
 
 impl Ways for Simulated {
-    fn open<'a>(&'a self, host: &'a HostSpec, _first: &'a [u8]) -> Opening<'a> {
+    fn open<'a>(&'a self, host: &'a HostSpec, _bootstrap: &'a str, first: &'a [u8]) -> Opening<'a> {
         let index = self
             .world
             .job
@@ -107,6 +107,8 @@ impl Ways for Simulated {
             }
             let (stdin, orders) = tokio::io::duplex(1 << random.range(6, 16));
             let (words, stdout) = tokio::io::duplex(1 << random.range(6, 16));
+            let mut decoder = Decoder::without_marker();
+            decoder.push(first);
             let mapper = Mapper {
                 world: self.world.clone(),
                 index,
@@ -116,7 +118,7 @@ impl Ways for Simulated {
                 orders,
                 words,
                 random,
-                decoder: Decoder::without_marker(),
+                decoder,
             };
             let task = tokio::spawn(mapper.live());
             Ok(Pipe {

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use jobspec::job::SshSpec;
 use reducer::report::Phase;
-use russh::ChannelMsg;
 use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,6 +26,9 @@ use connect::Connection;
 
 /// Bytes that wait between the connection and the reader of a stream.
 const PIPE_BYTES: usize = 256 << 10;
+
+/// What a command may say before the host says that it has started it.
+const EARLY_MESSAGES: usize = 64;
 
 const STARTING: Duration = Duration::from_secs(30);
 
@@ -50,39 +53,18 @@ pub async fn open(
     })?;
     let (mut messages, write_half) = channel.split();
     let mut stdin = write_half.make_writer();
-    if timeout(STARTING, super::begin(&mut stdin, first))
-        .await
-        .is_err()
-    {
-        return Err(not_started());
-    }
-    // The answer may come after the first bytes; what it refuses, it has not started.
-    let mut early = Vec::new();
-    loop {
-        match timeout(STARTING, messages.wait()).await {
-            Ok(Some(ChannelMsg::Success)) => break,
-            Ok(Some(ChannelMsg::Failure)) => {
-                return Err(AttemptError::lasting(
-                    Phase::Deploy,
-                    "the host refuses to run a command",
-                ));
-            }
-            Ok(Some(message @ (ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. }))) => {
-                early.push(message);
-                if early.len() > 64 {
-                    break;
-                }
-            }
-            Ok(Some(ChannelMsg::WindowAdjusted { .. })) => {}
-            Ok(Some(_) | None) => {
-                return Err(AttemptError::passing(
-                    Phase::Connect,
-                    "connection lost before the command had started",
-                ));
-            }
-            Err(_) => return Err(not_started()),
-        }
-    }
+    // Neither waits for the other: a host that refuses the command takes no words for it.
+    let starting = async {
+        let begun = async {
+            super::begin(&mut stdin, first).await;
+            Ok(())
+        };
+        tokio::try_join!(begun, taken(&mut messages)).map(|((), early)| early)
+    };
+    let early = match timeout(STARTING, starting).await {
+        Ok(started) => started?,
+        Err(_) => return Err(not_started()),
+    };
     let (mut stdout, stdout_reader) = tokio::io::duplex(PIPE_BYTES);
     let (mut stderr, stderr_reader) = tokio::io::duplex(PIPE_BYTES);
     let (ended, end) = oneshot::channel();
@@ -127,6 +109,34 @@ pub async fn open(
             _connection: connection,
         }),
     })
+}
+
+/// Waits until the host has taken the command. Gives what the command has said by then: the answer may come after its
+/// first bytes.
+async fn taken(messages: &mut ChannelReadHalf) -> Result<Vec<ChannelMsg>, AttemptError> {
+    let mut early = Vec::new();
+    while early.len() <= EARLY_MESSAGES {
+        match messages.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::Failure) => {
+                return Err(AttemptError::lasting(
+                    Phase::Deploy,
+                    "the host refuses to run a command",
+                ));
+            }
+            Some(message @ (ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. })) => {
+                early.push(message);
+            }
+            Some(ChannelMsg::WindowAdjusted { .. }) => {}
+            Some(_) | None => {
+                return Err(AttemptError::passing(
+                    Phase::Connect,
+                    "connection lost before the command had started",
+                ));
+            }
+        }
+    }
+    Ok(early)
 }
 
 fn not_started() -> AttemptError {
