@@ -1,6 +1,7 @@
 //! What goes wrong on hosts: their files, their memory, their folders, their patience with those who log in.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -216,6 +217,33 @@ fn a_hundred_hosts_at_once_are_not_too_many_for_maxstartups() {
     site.logstitch(&local, "local").ends_with(0);
     site.logstitch(&far, "far").ends_with(0);
     assert_eq!(rows(&site.out("local")), rows(&site.out("far")));
+}
+
+#[test]
+fn an_sshd_that_hangs_up_on_newcomers_is_asked_again() {
+    let mut site = Site::new("throttled", &[]);
+    // Whoever never logs in keeps its place.
+    let more = "MaxStartups 10:100:10\nLoginGraceTime 0";
+    site.add("web", more);
+    let (far, local) = many(&site, 12);
+    site.logstitch(&local, "local").ends_with(0);
+    let port = site.sshd("web").port;
+    let idle: Vec<TcpStream> = (0..10)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    assert!(wait_until(|| site.sshd("web").sessions().len() == 10));
+    let log = site.path("stderr");
+    let mut running = site.logstitch(&far, "far").stderr_to(&log).start();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    assert!(wait_until(|| said().contains("; attempt 2 in")));
+    drop(idle);
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{}", said());
+    assert_eq!(rows(&site.out("local")), rows(&site.out("far")));
+    let refused = site.sshd("web").log();
+    assert!(refused.contains("MaxStartups"), "{refused}");
+    let summary = summary(&site.out("far"));
+    let mut hosts = summary["hosts"].as_array().unwrap().iter();
+    assert!(hosts.any(|host| host["attempts"].as_u64() > Some(1)));
 }
 
 /// A memory control group, gone when the test is.

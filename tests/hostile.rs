@@ -6,8 +6,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mapper::frame::{Decoder, HEADER_BYTES, MARKER};
-use mapper::message::{FromMapper, ToMapper};
+use mapper::frame::{Blob, Decoder, HEADER_BYTES, MARKER};
+use mapper::message::{FromMapper, Part, ToMapper};
+use mapper::operator::{append_record, record_lengths};
+use mapper::tally::StreamTally;
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session};
 use russh::{Channel, ChannelId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +31,8 @@ enum Wrong {
     SecondManifest,
     EndlessNoise,
     EarlyDone,
+    Tally,
+    Counts,
 }
 
 /// The server, until it is dropped.
@@ -142,11 +146,15 @@ async fn changed(
     loop {
         while let Some(message) = decoder.next_message().unwrap() {
             let message = FromMapper::decode(&message).unwrap();
+            let message = match (wrong, message) {
+                (Some(wrong), FromMapper::Part(part)) => {
+                    parts += 1;
+                    FromMapper::Part(claiming(wrong, part))
+                }
+                (_, message) => message,
+            };
             let mut bytes = Vec::new();
             message.encode(&mut bytes);
-            if let FromMapper::Part(_) = message {
-                parts += 1;
-            }
             let is_second = matches!(message, FromMapper::Part(_)) && parts == 2;
             match (wrong, &message) {
                 (Some(Wrong::Torn), _) if is_second => {
@@ -183,6 +191,41 @@ async fn changed(
             .filter(|&read| read > 0)?;
         decoder.push(&bytes[..read]);
     }
+}
+
+/// The part, with counts that no log has.
+fn claiming(wrong: Wrong, mut part: Part) -> Part {
+    if wrong == Wrong::Tally {
+        let mut tally: StreamTally = mapper::frame::from_bytes(&part.tally.0).unwrap();
+        for file in tally.files.values_mut() {
+            (file.bytes, file.lines, file.entries) = (u64::MAX, u64::MAX, u64::MAX);
+        }
+        part.tally = Blob(mapper::frame::to_bytes(&tally));
+    }
+    if wrong == Wrong::Counts {
+        let mut changed = 0;
+        for partial in &mut part.partials {
+            let run = std::mem::take(&mut partial.run.0);
+            let mut rest = &run[..];
+            while let Some((header, after)) = rest.split_first_chunk() {
+                let (key_length, value_length) = record_lengths(header);
+                let (record, after) = after.split_at(key_length + value_length);
+                let (key, value) = record.split_at(key_length);
+                let mut value = value.to_vec();
+                // Of the group by host alone: what was counted, of what. 50 lines are in each stream.
+                let counts = value.windows(2).position(|pair| pair == [50, 50]);
+                if let Some(at) = counts.filter(|_| value.len() < 64) {
+                    let greatest = mapper::frame::to_bytes(&(u64::MAX, u64::MAX));
+                    value.splice(at..at + 2, greatest);
+                    changed += 1;
+                }
+                append_record(key, &value, &mut partial.run.0);
+                rest = after;
+            }
+        }
+        assert_eq!(changed, 1, "the group of a stream is not where it was");
+    }
+    part
 }
 
 /// Runs the job while such a server stands where a host should.
@@ -293,6 +336,7 @@ fn a_host_that_lies_harms_no_other() {
         (Wrong::SecondManifest, "a second manifest"),
         (Wrong::EndlessNoise, "prints more than"),
         (Wrong::EarlyDone, "segments are missing"),
+        (Wrong::Tally, "a tally that does not add up"),
     ] {
         let out = format!("{wrong:?}");
         against(&site, wrong, u32::MAX, || {
@@ -318,6 +362,23 @@ fn a_host_that_lies_harms_no_other() {
             "{wrong:?}"
         );
     }
+}
+
+#[test]
+fn counts_that_no_log_has_break_nothing() {
+    let site = site("counts");
+    let job = job(&site, "[run]\nretries = 0");
+    against(&site, Wrong::Torn, 0, || {
+        site.logstitch(&job, "honest").ends_with(0);
+    });
+    // Four streams claim the greatest count each.
+    against(&site, Wrong::Counts, u32::MAX, || {
+        site.logstitch(&job, "counts").ends_with(0);
+    });
+    let counts = rows(&site.out("counts"));
+    let claimed = format!("\"host\":\"hostile\",\"lines\":{}", u64::MAX);
+    assert!(counts.iter().any(|(_, text)| text.contains(&claimed)));
+    assert_eq!(of_well(&site.out("counts")), of_well(&site.out("honest")));
 }
 
 #[test]

@@ -390,6 +390,24 @@ fn what_a_login_shell_prints_is_skipped() {
     assert!(ended.stderr.contains("not available"), "{}", ended.stderr);
 }
 
+#[test]
+fn an_account_whose_command_is_a_mapper_needs_no_other() {
+    let site = Site::new("installed", &["web"]);
+    let job = slow_job(&site, "ssh = [\"web\"]", 10, "[run]\nretries = 0");
+    site.logstitch(&job, "deployed").ends_with(0);
+    let own = public_key(&site.path("id.pub"));
+    let mapper = env!("CARGO_BIN_EXE_logstitch");
+    for file in site.sshd("web").deployed() {
+        std::fs::remove_file(file).unwrap();
+    }
+    site.sshd("web")
+        .authorize(&format!("restrict,command=\"{mapper} map\" {own}\n"));
+    site.logstitch(&job, "installed").ends_with(0);
+    assert_eq!(rows(&site.out("deployed")), rows(&site.out("installed")));
+    assert!(site.sshd("web").deployed().is_empty());
+    site.command("hosts", &job).ends_with(0);
+}
+
 /// Runs a slow job, does something to it once its mapper runs, and expects the rows that it gives undisturbed.
 pub fn disturbed(name: &str, disturb: impl Fn(&Site, u32)) {
     let site = Site::new(name, &["web"]);

@@ -86,7 +86,8 @@ pub struct Sample {
 
 impl FileTally {
     pub fn parsed(&self) -> u64 {
-        self.entries - self.malformed - self.unparsed
+        let unknown = self.malformed.saturating_add(self.unparsed);
+        self.entries.saturating_sub(unknown)
     }
 
     pub fn see_time(&mut self, time: Time) {
@@ -118,22 +119,28 @@ impl FileTally {
     }
 
     fn add_counts(&mut self, other: &FileTally) {
-        self.bytes += other.bytes;
-        self.lines += other.lines;
-        self.entries += other.entries;
-        self.malformed += other.malformed;
-        self.unparsed += other.unparsed;
-        self.continuation += other.continuation;
-        self.blank += other.blank;
-        self.header += other.header;
-        self.outside += other.outside;
-        self.cut += other.cut;
-        self.untimed += other.untimed;
+        // What a host claims is no reason to count past the end.
+        for (count, more) in [
+            (&mut self.bytes, other.bytes),
+            (&mut self.lines, other.lines),
+            (&mut self.entries, other.entries),
+            (&mut self.malformed, other.malformed),
+            (&mut self.unparsed, other.unparsed),
+            (&mut self.continuation, other.continuation),
+            (&mut self.blank, other.blank),
+            (&mut self.header, other.header),
+            (&mut self.outside, other.outside),
+            (&mut self.cut, other.cut),
+            (&mut self.untimed, other.untimed),
+        ] {
+            *count = count.saturating_add(more);
+        }
         for time in [other.first, other.last].into_iter().flatten() {
             self.see_time(time);
         }
         for (format, entries) in &other.formats {
-            *self.formats.entry(format.clone()).or_default() += entries;
+            let count = self.formats.entry(format.clone()).or_default();
+            *count = count.saturating_add(*entries);
         }
     }
 
@@ -240,6 +247,22 @@ impl fmt::Display for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_host_claims_does_not_overflow() {
+        let claim = || FileTally {
+            bytes: u64::MAX,
+            entries: u64::MAX,
+            malformed: u64::MAX,
+            unparsed: 1,
+            formats: [("json".to_owned(), u64::MAX)].into(),
+            ..FileTally::default()
+        };
+        let claimed = claim().merge(claim());
+        assert_eq!((claimed.bytes, claimed.entries), (u64::MAX, u64::MAX));
+        assert_eq!(claimed.formats["json"], u64::MAX);
+        assert_eq!(claimed.parsed(), 0);
+    }
 
     fn tally(seed: u64) -> StreamTally {
         let mut tally = StreamTally::default();

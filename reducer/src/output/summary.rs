@@ -66,18 +66,23 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, other: &Seen) {
-        self.hosts += other.hosts;
-        self.hosts_expected += other.hosts_expected;
-        self.files += other.files;
-        self.files_expected += other.files_expected;
-        self.bytes += other.bytes;
-        self.bytes_expected += other.bytes_expected;
-        self.entries += other.entries;
-        self.malformed += other.malformed;
-        self.unparsed += other.unparsed;
-        self.untimed += other.untimed;
-        self.skipped_files += other.skipped_files;
-        self.skipped_bytes += other.skipped_bytes;
+        // What hosts claim is no reason to count past the end.
+        for (count, more) in [
+            (&mut self.hosts, other.hosts),
+            (&mut self.hosts_expected, other.hosts_expected),
+            (&mut self.files, other.files),
+            (&mut self.files_expected, other.files_expected),
+            (&mut self.bytes, other.bytes),
+            (&mut self.bytes_expected, other.bytes_expected),
+            (&mut self.entries, other.entries),
+            (&mut self.malformed, other.malformed),
+            (&mut self.unparsed, other.unparsed),
+            (&mut self.untimed, other.untimed),
+            (&mut self.skipped_files, other.skipped_files),
+            (&mut self.skipped_bytes, other.skipped_bytes),
+        ] {
+            *count = count.saturating_add(more);
+        }
     }
 
     fn is_complete(&self) -> bool {
@@ -300,26 +305,29 @@ fn summarize(spool: &Spool, came: &HostCompleteness, index: u32) -> Result<HostS
             let complete = is_in && !lost;
             let pruned = planned.pruned.iter();
             let pruned: Vec<&Pruned> = pruned.filter(|part| part.file == place as u32).collect();
-            seen.skipped_files += u64::from(pruned.iter().any(|part| part.is_whole()));
-            seen.skipped_bytes += pruned.iter().map(|part| part.bytes(file)).sum::<u64>();
             findings.extend(
                 tally
                     .findings
                     .iter()
                     .map(|finding| format!("{}: {finding}", head.name)),
             );
-            seen.files_expected += 1;
-            seen.files += u64::from(complete);
-            seen.bytes_expected += file.size;
-            seen.bytes += if complete {
-                file.size
-            } else {
-                tally.bytes.min(file.size)
-            };
-            seen.entries += tally.entries;
-            seen.malformed += tally.malformed;
-            seen.unparsed += tally.unparsed;
-            seen.untimed += tally.untimed;
+            let skipped = pruned.iter().map(|part| part.bytes(file));
+            seen.add(&Seen {
+                files: u64::from(complete),
+                files_expected: 1,
+                bytes: match complete {
+                    true => file.size,
+                    false => tally.bytes.min(file.size),
+                },
+                bytes_expected: file.size,
+                entries: tally.entries,
+                malformed: tally.malformed,
+                unparsed: tally.unparsed,
+                untimed: tally.untimed,
+                skipped_files: u64::from(pruned.iter().any(|part| part.is_whole())),
+                skipped_bytes: skipped.fold(0, u64::saturating_add),
+                ..Seen::default()
+            });
             let log = spool.head.plan.logs.get(log);
             let name = log.map_or("", |log| log.name.as_str());
             let mut json = file_json(name, &planned.format, &planned.why, file, &tally, complete);

@@ -41,6 +41,11 @@ impl Kept {
         size_of::<Kept>() + self.record.bytes()
     }
 
+    /// Whether no entry stands between the two.
+    fn is_before(&self, next: &Kept) -> bool {
+        self.ordinal.checked_add(1) == Some(next.ordinal)
+    }
+
     pub fn time_ns(&self) -> Option<i64> {
         self.record.time().map(|time| time.ns)
     }
@@ -70,11 +75,11 @@ impl Piece {
     /// ever cover it.
     pub fn release(&mut self) -> Vec<Vec<Kept>> {
         let tail_start = self.count - self.tail;
-        let follows = |left: &Kept, right: &Kept| left.ordinal + 1 == right.ordinal;
+        let follows = |left: &Kept, right: &Kept| left.is_before(right);
         let (mut start, mut end) = (0, 0);
         for run in self.kept.chunk_by(follows) {
             let is_reached_from_left = run[0].ordinal <= self.head;
-            let is_reached_from_right = run[run.len() - 1].ordinal + 1 >= tail_start;
+            let is_reached_from_right = run[run.len() - 1].ordinal.saturating_add(1) >= tail_start;
             if is_reached_from_left {
                 start += run.len();
                 end = start;
@@ -100,11 +105,7 @@ impl Piece {
         let covered = self.kept.into_iter().filter(|kept| kept.is_covered);
         for kept in covered {
             match windows.last_mut() {
-                Some(window)
-                    if window
-                        .last()
-                        .is_some_and(|last| last.ordinal + 1 == kept.ordinal) =>
-                {
+                Some(window) if window.last().is_some_and(|last| last.is_before(&kept)) => {
                     window.push(kept);
                 }
                 _ => windows.push(vec![kept]),
@@ -113,15 +114,19 @@ impl Piece {
         windows
     }
 
-    /// Joins the run that comes next.
+    /// Joins the run that comes next. Counts are what hosts claim: they end at their type's end.
     pub fn join(&mut self, mut right: Piece, reach: Reaches) {
         self.cover_across(&mut right, reach);
         let head = match self.head == self.count {
-            true => self.count + right.head_after(self, reach.after),
+            true => self
+                .count
+                .saturating_add(right.head_after(self, reach.after)),
             false => self.head,
         };
         let tail = match right.tail == right.count {
-            true => right.count + self.tail_before(&right, reach.before),
+            true => right
+                .count
+                .saturating_add(self.tail_before(&right, reach.before)),
             false => right.tail,
         };
         let shift = self.count;
@@ -151,7 +156,7 @@ impl Piece {
         let count = self.count;
         let back = self.kept.iter_mut().rev().zip(1..);
         from_right.cover(
-            back.take_while(|(kept, back)| kept.ordinal + back == count)
+            back.take_while(|(kept, back)| kept.ordinal.checked_add(*back) == Some(count))
                 .map(|(kept, _)| kept),
         );
         let forth = right.kept.iter_mut().zip(0..);
@@ -172,7 +177,7 @@ impl Piece {
     /// The same from the end backwards.
     fn near_end(&self) -> impl Iterator<Item = &Kept> {
         let kept = self.kept.iter().rev().zip(1..);
-        kept.take_while(|(kept, back)| kept.ordinal + back == self.count)
+        kept.take_while(|(kept, back)| kept.ordinal.checked_add(*back) == Some(self.count))
             .map(|(kept, _)| kept)
     }
 
@@ -348,5 +353,57 @@ impl Times {
             self.times.pop_last();
         }
         !self.times.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::laws::corpus::{Corpus, Random};
+
+    /// Of one segment, with so many entries, the first and the last of them kept.
+    fn piece(segment: u32, count: u64, (head, tail): (u64, u64)) -> Piece {
+        let corpus = Corpus::random(&mut Random::new(3), 3);
+        let mut kept = Vec::new();
+        let event = corpus.events().next().expect("there are entries");
+        corpus.with_entry(event, |entry| {
+            kept = [0, count - 1]
+                .map(|ordinal| Kept {
+                    ordinal,
+                    is_match: true,
+                    is_covered: true,
+                    record: EntryRecord::new(entry),
+                })
+                .into();
+        });
+        Piece {
+            first: segment,
+            last: segment,
+            count,
+            head,
+            tail,
+            kept,
+        }
+    }
+
+    #[test]
+    fn counts_that_no_log_has_end_at_the_greatest() {
+        const COUNT: u64 = 1 << 60;
+        for reach in [Reach::Entries(3), Reach::DurationNs(1_000_000_000)] {
+            let reach = Reaches {
+                before: reach,
+                after: reach,
+            };
+            for ends in [(0, 0), (COUNT, 0), (0, COUNT), (COUNT, COUNT)] {
+                let mut whole = piece(0, COUNT, ends);
+                for segment in 1..40 {
+                    whole.join(piece(segment, COUNT, ends), reach);
+                    whole.release();
+                    assert!(whole.head <= whole.count && whole.tail <= whole.count);
+                }
+                assert_eq!(whole.count, u64::MAX, "{ends:?}");
+                whole.into_windows();
+            }
+        }
     }
 }

@@ -139,6 +139,9 @@ fn a_partial_of_another_plan_is_refused() {
     assert!(refused > 100, "{refused}");
 }
 
+/// The greatest count, as it travels.
+const GREATEST: [u8; 9] = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+
 /// Bytes of a frame are anybody's: what decodes, is accepted and names places that are known must merge and finish.
 #[test]
 fn hostile_bytes_are_refused_or_harmless() {
@@ -169,7 +172,11 @@ fn hostile_bytes_are_refused_or_harmless() {
             for _ in 0..1 + random.below(3) {
                 let at = random.below(bytes.len());
                 let any = random.below(256) as u8;
-                bytes[at] = random.pick(&[0, 1, 3, 0x7f, 0xfb, 0xff, any]);
+                match random.one_in(3) {
+                    // What was a small count is now as large as counts are.
+                    true => drop(bytes.splice(at..=at, GREATEST)),
+                    false => bytes[at] = random.pick(&[0, 1, 3, 0x7f, 0xfb, 0xff, any]),
+                }
             }
             let Ok(partial) = frame::from_bytes::<AnyPartial>(&bytes) else {
                 continue;
@@ -182,7 +189,10 @@ fn hostile_bytes_are_refused_or_harmless() {
             if is_known {
                 accepted += 1;
                 let both = merged(&operator, whole.clone(), partial.clone());
+                let twice = merged(&operator, both.clone(), partial.clone());
                 finished(&operator, &corpus, both);
+                finished(&operator, &corpus, twice);
+                reduced(&operator, &corpus, vec![partial.clone(); 4]);
                 finished(&operator, &corpus, partial);
             }
         }

@@ -142,7 +142,10 @@ fn findings(findings: &[String]) -> Markup {
 fn host_table(hosts: &[Value], is_complete: bool) -> Markup {
     let files = |host: &Value| -> (usize, u64, u64) {
         let files = host["files"].as_array().map_or(&[][..], |files| files);
-        let sum = |name: &str| files.iter().map(|file| count(&file[name])).sum();
+        let sum = |name: &str| {
+            let counts = files.iter().map(|file| count(&file[name]));
+            counts.fold(0, u64::saturating_add)
+        };
         (files.len(), sum("bytes"), sum("malformed"))
     };
     html! {
