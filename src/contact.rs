@@ -144,6 +144,17 @@ impl Contact {
         Ok(offset)
     }
 
+    /// The answer to a ping that is still out, of a mapper that has nothing else to say any more.
+    pub async fn last_pong(&mut self) -> Option<Offset> {
+        if !self.pings.is_waiting() {
+            return None;
+        }
+        match self.hear().await {
+            Ok(FromMapper::Pong { clock_ns }) => self.pings.answer(clock_ns),
+            _ => None,
+        }
+    }
+
     /// All pings at once, and the surest answer: one round trip.
     pub async fn measure_clock(&mut self) -> Result<Offset, AttemptError> {
         while self.pings.go_on() {

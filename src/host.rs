@@ -207,6 +207,10 @@ impl Host {
                 }
             }
         }
+        // A mapper may be done before the first answer is here.
+        if progress.clock.is_none() {
+            progress.clock = contact.last_pong().await;
+        }
         Ok(())
     }
 

@@ -201,11 +201,7 @@ fn far_with(folder: &Folder, program: &str, script: &str) -> PathBuf {
 #[test]
 fn a_host_of_another_kind_is_told_which_mapper_is_missing() {
     let folder = Folder::new("arch");
-    let job = far_with(
-        &folder,
-        "uname",
-        "case $1 in -s) echo Linux;; *) echo riscv64;; esac",
-    );
+    let job = far_with(&folder, "uname", "echo Linux riscv64");
     let ended = run_job(&folder, &job, 4);
     assert!(
         ended
@@ -248,6 +244,38 @@ fn a_mapper_of_another_build_is_not_sent() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn the_mapper_that_the_job_names_is_sent() {
+    let folder = Folder::new("named");
+    let named = folder.path().join("mapper");
+    let mut mapper = std::fs::read(env!("CARGO_BIN_EXE_logstitch")).unwrap();
+    // Not the runner's own any more, and one of this build still.
+    mapper.push(0);
+    std::fs::write(&named, &mapper).unwrap();
+    deploy(&folder, &format!("mapper = \"{}\"", named.display()), 0);
+    assert_eq!(row_count(&folder), 1);
+    let cache = folder.path().join("cache/logstitch");
+    let deployed = names(&cache);
+    assert_eq!(std::fs::read(cache.join(&deployed[0])).unwrap(), mapper);
+}
+
+#[test]
+fn a_connection_that_is_cut_while_the_mapper_is_sent_leaves_nothing_behind() {
+    let folder = Folder::new("cut");
+    let cache = format!("XDG_CACHE_HOME={}", folder.path().join("cache").display());
+    // A byte at a time, as what waits in a buffer is never heard; the shell lets go of its stdin, so that nobody reads on.
+    let some = "dd bs=1 count=200000 <&3 3<&- 2>/dev/null";
+    let cut = format!("exec 3<&0; {some} | {{ {{bootstrap}}; }} 3<&- & exec <&- 3<&-; wait");
+    let job = job(&folder, &["env", &cache, "sh", "-c", &cut], "");
+    let ended = run_job(&folder, &job, 4);
+    assert!(
+        ended.stderr.contains("did not arrive whole"),
+        "{}",
+        ended.stderr
+    );
+    assert!(names(&folder.path().join("cache/logstitch")).is_empty());
 }
 
 #[test]

@@ -33,7 +33,11 @@ enum Wrong {
     EarlyDone,
     Tally,
     Counts,
+    /// An hour ahead; nothing else is wrong with it.
+    Clock,
 }
+
+const AHEAD_NS: i64 = 3_600_000_000_000;
 
 /// The server, until it is dropped.
 struct Hostile {
@@ -151,6 +155,9 @@ async fn changed(
                     parts += 1;
                     FromMapper::Part(claiming(wrong, part))
                 }
+                (Some(Wrong::Clock), FromMapper::Pong { clock_ns }) => FromMapper::Pong {
+                    clock_ns: clock_ns + AHEAD_NS,
+                },
                 (_, message) => message,
             };
             let mut bytes = Vec::new();
@@ -379,6 +386,39 @@ fn counts_that_no_log_has_break_nothing() {
     let claimed = format!("\"host\":\"hostile\",\"lines\":{}", u64::MAX);
     assert!(counts.iter().any(|(_, text)| text.contains(&claimed)));
     assert_eq!(of_well(&site.out("counts")), of_well(&site.out("honest")));
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_and_taken_off_where_the_job_says_so() {
+    let site = site("clock");
+    let trusted = job(&site, "[run]\nretries = 0");
+    let measured = std::fs::read_to_string(&trusted).unwrap();
+    let measured = measured.replace("[logs.app]", "clock = \"measured\"\n[logs.app]");
+    let measured = site.folder.write("measured.toml", measured);
+    against(&site, Wrong::Torn, 0, || {
+        site.logstitch(&trusted, "honest").ends_with(0);
+    });
+    against(&site, Wrong::Clock, u32::MAX, || {
+        let ended = site.logstitch(&trusted, "trusted").ends_with(0);
+        let said = "hostile: its clock is off by 3600.0 s";
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        let ended = site.logstitch(&measured, "measured").ends_with(0);
+        assert!(!ended.stderr.contains(said), "{}", ended.stderr);
+    });
+    assert_eq!(rows(&site.out("honest")), rows(&site.out("trusted")));
+    assert_eq!(of_well(&site.out("honest")), of_well(&site.out("measured")));
+    for out in ["trusted", "measured"] {
+        let clock = &summary(&site.out(out))["hosts"][0]["clock"];
+        let figure = |name: &str| clock[name].as_f64().unwrap();
+        let off = (figure("offset_ms") - AHEAD_NS as f64 / 1e6).abs();
+        assert!(off <= figure("error_ms") + 1.0, "{clock}");
+    }
+    let rows = rows(&site.out("measured"));
+    let (_, all) = &rows[rows.len() - 1];
+    let own = all.lines().filter(|line| line.contains("\"hostile\""));
+    // 14:00 by its clock was an hour earlier, give or take what the measure may be off.
+    let is_earlier = |line: &str| line.contains("T13:0") || line.contains("T12:59");
+    assert!(own.clone().count() > 0 && own.clone().all(is_earlier));
 }
 
 #[test]

@@ -484,6 +484,7 @@ fn a_runner_that_is_stopped_leaves_no_mapper_behind() {
             wait_until(|| site.sshd("web").mappers().is_empty()),
             "{name}: a mapper lives on"
         );
+        assert_eq!(site.sshd("web").deployed().len(), 1, "{name}: litter");
     }
 }
 

@@ -183,10 +183,11 @@ impl Sshd {
                 true => "",
                 false => "MaxStartups 100",
             };
+            // A home of its own: what this machine's user has a login shell do first is no part of any test.
             let config = format!(
                 "{more}\n{penalties}\n{startups}\nPort {port}\nListenAddress {address}\nHostKey {shown}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
                  PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 AuthorizedKeysFile {shown}/authorized_keys\nSetEnv XDG_CACHE_HOME={}\n",
+                 AuthorizedKeysFile {shown}/authorized_keys\nSetEnv HOME={shown} XDG_CACHE_HOME={}\n",
                 cache.display()
             );
             std::fs::write(folder.join("sshd_config"), config).unwrap();

@@ -70,7 +70,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Serves one runner on stdin and stdout.
+/// Serves one runner on stdin and stdout, until that hangs up. Comes back with an error alone.
 pub fn serve() -> Result<(), Error> {
     let began = Instant::now();
     let runner = Arc::new(Runner {
@@ -136,7 +136,11 @@ pub fn serve() -> Result<(), Error> {
     })?;
     runner
         .say(&FromMapper::Done(usage(began, manners.notes)))
-        .map_err(Error::Io)
+        .map_err(Error::Io)?;
+    // The runner hangs up when it has heard that, and this process ends; what it still asks is answered.
+    loop {
+        std::thread::park();
+    }
 }
 
 /// The runner's end of stdout; frames of several threads never mix.
@@ -196,20 +200,20 @@ impl Heard {
         Ok(None)
     }
 
-    /// Answers until the runner closes stdin, and ends the process then.
+    /// Answers until the runner closes stdin, and ends the process then. What came with the order waits already.
     fn listen_to_the_end(mut self) {
         let mut buffer = [0; 4096];
         loop {
+            match self.answer() {
+                Ok(None) => {}
+                // A second order, or no words of a runner's: whoever says that is none.
+                Ok(Some(_)) | Err(_) => std::process::exit(1),
+            }
             match io::stdin().lock().read(&mut buffer) {
                 Ok(0) => std::process::exit(0),
                 Ok(read) => self.decoder.push(&buffer[..read]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => std::process::exit(0),
-            }
-            match self.answer() {
-                Ok(None) => {}
-                // A second order, or no words of a runner's: whoever says that is none.
-                Ok(Some(_)) | Err(_) => std::process::exit(1),
             }
         }
     }

@@ -10,7 +10,7 @@ umask 077; set -f; LC_ALL=C; export LC_ALL;
 say() { echo; echo "@logstitch@ $*"; };
 fail() { say "failed $*"; exit 3; };
 
-os=$(uname -s); arch=$(uname -m); uid=$(id -u); hash=; size=;
+arch=$(uname -sm); os=${arch%% *}; arch=${arch#* }; uid=$(id -u); hash=; size=;
 asked=$1; ahead=$2; shift 2;
 while [ $# -ge 4 ]; do
     if [ "$1 $2" = "$os $arch" ]; then hash=$3; size=$4; fi;
@@ -19,9 +19,9 @@ done;
 if [ -z "$hash" ]; then say "unfit $os $arch"; exit 3; fi;
 
 sum() {
-    if command -v sha256sum; then sha256sum < "$1";
-    elif command -v shasum; then shasum -a 256 < "$1";
-    elif command -v openssl; then openssl dgst -sha256 -r < "$1";
+    if command -v sha256sum; then exec sha256sum < "$1";
+    elif command -v shasum; then exec shasum -a 256 < "$1";
+    elif command -v openssl; then exec openssl dgst -sha256 -r < "$1";
     fi;
 };
 verified() {
