@@ -77,6 +77,13 @@ pub struct FileTally {
     pub findings: BTreeSet<Finding>,
 }
 
+/// Adds to counts what hosts claim: that is no reason to count past the end.
+pub fn add_up<const COUNTS: usize>(counts: [(&mut u64, u64); COUNTS]) {
+    for (count, more) in counts {
+        *count = count.saturating_add(more);
+    }
+}
+
 /// The head of a malformed entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sample {
@@ -119,8 +126,7 @@ impl FileTally {
     }
 
     fn add_counts(&mut self, other: &FileTally) {
-        // What a host claims is no reason to count past the end.
-        for (count, more) in [
+        add_up([
             (&mut self.bytes, other.bytes),
             (&mut self.lines, other.lines),
             (&mut self.entries, other.entries),
@@ -132,9 +138,7 @@ impl FileTally {
             (&mut self.outside, other.outside),
             (&mut self.cut, other.cut),
             (&mut self.untimed, other.untimed),
-        ] {
-            *count = count.saturating_add(more);
-        }
+        ]);
         for time in [other.first, other.last].into_iter().flatten() {
             self.see_time(time);
         }

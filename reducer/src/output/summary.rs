@@ -8,7 +8,7 @@ use jobspec::value::Time;
 use mapper::message::Manifest;
 use mapper::prune::Pruned;
 use mapper::stream::StreamFile;
-use mapper::tally::{FileTally, Finding, FindingKind};
+use mapper::tally::{FileTally, Finding, FindingKind, add_up};
 use serde_json::{Map, Value, json};
 
 use super::digest::Digest;
@@ -66,8 +66,7 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, other: &Seen) {
-        // What hosts claim is no reason to count past the end.
-        for (count, more) in [
+        add_up([
             (&mut self.hosts, other.hosts),
             (&mut self.hosts_expected, other.hosts_expected),
             (&mut self.files, other.files),
@@ -80,9 +79,7 @@ impl Seen {
             (&mut self.untimed, other.untimed),
             (&mut self.skipped_files, other.skipped_files),
             (&mut self.skipped_bytes, other.skipped_bytes),
-        ] {
-            *count = count.saturating_add(more);
-        }
+        ]);
     }
 
     fn is_complete(&self) -> bool {
