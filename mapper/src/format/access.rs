@@ -255,3 +255,138 @@ fn request_parts(request: Field<'_>) -> Option<RequestParts<'_>> {
         protocol: protocol.map(|text| Field { text, kind }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as they are and as nobody writes them, of a few pieces each.
+    fn lines() -> Vec<Vec<u8>> {
+        const PIECES: &[&str] = &[
+            "10.0.0.7",
+            "[::1]",
+            "-",
+            "shop.example:443",
+            "al ice",
+            "",
+            " ",
+            "[",
+            "]",
+            "\"",
+            "\\",
+            " [10/Mar/2025:00:00:00 +0000]",
+            " \"GET /a HTTP/1.1\"",
+            " \"GET /a b\"",
+            " \"-\"",
+            " 200",
+            " 20",
+            " 2000",
+            " 5853",
+            " -",
+            " 12x",
+            " \"a\\\"b\" \"c\"",
+        ];
+        let mut state = 7_u64;
+        let mut pick = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let usual = r#"10.0.0.7 - alice [10/Mar/2025:00:00:00 +0000] "GET /a?b=1 HTTP/1.1" 200 16 "-" "curl/8""#;
+        let mut lines = Vec::new();
+        for _ in 0..20_000 {
+            let mut line = usual.as_bytes().to_vec();
+            for _ in 0..pick(3) {
+                let at = pick(line.len() + 1);
+                let end = (at + pick(4)).min(line.len());
+                line.splice(at..end, PIECES[pick(PIECES.len())].bytes());
+            }
+            lines.push(line);
+            let pieces = (0..pick(9)).map(|_| PIECES[pick(PIECES.len())]);
+            lines.push(pieces.collect::<Vec<_>>().join(" ").into_bytes());
+        }
+        lines
+    }
+
+    fn parts<'a>(who: &Who<'a>) -> [Option<&'a [u8]>; 4] {
+        [who.vhost, Some(who.client), Some(who.ident), Some(who.user)]
+    }
+
+    #[test]
+    fn the_usual_way_to_read_who_it_was_is_the_careful_one() {
+        let mut usual = 0;
+        for line in lines() {
+            let Some((who, open)) = Who::read_usual(&line) else {
+                continue;
+            };
+            usual += 1;
+            let careful = Who::read(&line).map(|(who, open)| (parts(&who), open));
+            let shown = line.escape_ascii();
+            assert_eq!(Some((parts(&who), open)), careful, "{shown}");
+        }
+        assert!(usual > 5_000, "{usual}");
+    }
+
+    /// As one would write it down: split at quotes that nothing guards, then at spaces.
+    fn expected(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<u8>)> {
+        let (_, open) = Who::read(line)?;
+        let close = open + line[open..].iter().position(|byte| *byte == b']')?;
+        let rest = line[close + 1..].strip_prefix(b" \"")?;
+        let mut end = 0;
+        while *rest.get(end)? != b'"' {
+            end += if rest[end] == b'\\' { 2 } else { 1 };
+        }
+        let after = rest[end + 1..].strip_prefix(b" ")?;
+        let mut words = after.split(|byte| *byte == b' ');
+        let (status, bytes) = (words.next()?, words.next()?);
+        let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+        let is_access =
+            status.len() == 3 && is_number(status) && (bytes == b"-" || is_number(bytes));
+        is_access.then(|| (rest[..end].to_vec(), status.to_vec(), bytes.to_vec()))
+    }
+
+    #[test]
+    fn a_line_is_what_its_words_and_quotes_say() {
+        let mut read = 0;
+        for line in lines() {
+            let access = Access::read(&line);
+            let found = access.map(|access| {
+                read += 1;
+                let request = access.request.text.to_vec();
+                (request, access.status.to_vec(), access.bytes.to_vec())
+            });
+            assert_eq!(found, expected(&line), "{}", line.escape_ascii());
+        }
+        assert!(read > 5_000, "{read}");
+    }
+
+    #[test]
+    fn a_request_has_its_protocol_after_the_last_space() {
+        let parts = |text: &'static str| {
+            let field = |field: Field<'_>| String::from_utf8(field.text.to_vec()).unwrap();
+            request_parts(Field::text(text.as_bytes())).map(|parts| {
+                (
+                    field(parts.method),
+                    field(parts.path),
+                    parts.protocol.map(field),
+                )
+            })
+        };
+        let some = |method: &str, path: &str, protocol: Option<&str>| {
+            Some((method.into(), path.into(), protocol.map(str::to_owned)))
+        };
+        assert_eq!(parts("GET / HTTP/1.1"), some("GET", "/", Some("HTTP/1.1")));
+        assert_eq!(
+            parts("GET /a b HTTP/2"),
+            some("GET", "/a b", Some("HTTP/2"))
+        );
+        assert_eq!(parts("GET  HTTP/1.1"), some("GET", "", Some("HTTP/1.1")));
+        assert_eq!(parts("GET HTTP/1.1"), some("GET", "HTTP/1.1", None));
+        assert_eq!(parts("GET /a"), some("GET", "/a", None));
+        assert_eq!(parts("GET /a XHTTP/1.1"), some("GET", "/a XHTTP/1.1", None));
+        assert_eq!(parts(" / HTTP/1.1"), None);
+        assert_eq!(parts("GET"), None);
+        assert_eq!(parts("\\x16\\x03 / HTTP/1.1"), None);
+    }
+}
