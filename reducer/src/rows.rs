@@ -139,9 +139,13 @@ impl Rows for Made<'_> {
     }
 
     fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]) {
-        if self.bound.as_ref().is_none_or(|bound| key < &bound[..]) {
+        if self.wants(key) {
             self.add(Some(key), row);
         }
+    }
+
+    fn wants(&self, key: &[u8]) -> bool {
+        self.bound.as_ref().is_none_or(|bound| key < &bound[..])
     }
 
     fn note(&mut self, note: String) {

@@ -33,6 +33,8 @@ pub struct Aggregate {
     columns: Vec<Named>,
     having: Option<Expr>,
     order: Vec<Order>,
+    /// Whether that is known of a group by its measures alone.
+    orders_measures: bool,
     limit: Option<usize>,
 }
 
@@ -141,6 +143,15 @@ impl Aggregate {
             measures: Measures::new(&plan.measures),
             columns: plan.columns.clone(),
             having: plan.having.clone(),
+            orders_measures: plan.order.iter().all(|term| {
+                let mut is_measure = true;
+                term.expr.walk(&mut |inner| {
+                    if let Expr::Output(index) = inner {
+                        is_measure &= usize::from(*index) >= plan.group.len();
+                    }
+                });
+                is_measure
+            }),
             order: plan.order.clone(),
             limit: plan
                 .limit
@@ -214,7 +225,7 @@ impl Aggregate {
 
     fn accepts_group(&self, key: &[u8], kinds: &[u8], measures: &[MeasurePartial]) -> bool {
         kinds.len() == self.group.len()
-            && shown::values(key, kinds).is_some()
+            && shown::are_values(key, kinds)
             && self.measures.accepts(measures)
     }
 
@@ -373,15 +384,25 @@ impl Operator for Aggregate {
     ) -> Result<(), Mismatch> {
         let group = self.join_groups(key, values)?;
         let misfits = Misfits::default();
-        let mut inner = shown::values(key, &group.kinds).ok_or(Mismatch)?;
+        let mut inner = vec![Value::Null; self.group.len()];
         inner.extend(self.measures.finish(group.measures));
+        let order = |row: &InnerRow<'_>| {
+            let mut order = SortKey::new();
+            for term in &self.order {
+                order.order(&term.expr.eval(row, &misfits), term.descending);
+            }
+            order.into_bytes()
+        };
+        // Of many groups few are among the first: the others are not even named.
+        if self.orders_measures && !rows.wants(&order(&InnerRow(&inner))) {
+            return Ok(());
+        }
+        let values = shown::values(key, &group.kinds).ok_or(Mismatch)?;
+        inner.splice(..self.group.len(), values);
         let row = InnerRow(&inner);
         let having = self.having.as_ref();
         if having.is_none_or(|having| having.holds(&row, &misfits)) {
-            let mut key = SortKey::new();
-            for term in &self.order {
-                key.order(&term.expr.eval(&row, &misfits), term.descending);
-            }
+            let mut key = SortKey::after(order(&row));
             for value in &inner[..self.group.len()] {
                 key.group(value);
             }

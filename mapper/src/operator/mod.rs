@@ -156,6 +156,11 @@ pub trait Rows {
     /// operator pushes all its rows so, or none, and makes all keys of the same parts.
     fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]);
 
+    /// Whether a row could be of use whose key begins so: not where a limit is full of lesser ones.
+    fn wants(&self, _key: &[u8]) -> bool {
+        true
+    }
+
     /// A sentence for the summary, about the rows of this operator.
     fn note(&mut self, _note: String) {}
 }

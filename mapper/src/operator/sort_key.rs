@@ -31,6 +31,11 @@ impl SortKey {
         SortKey::default()
     }
 
+    /// That goes on after these parts of a key.
+    pub fn after(parts: Vec<u8>) -> SortKey {
+        SortKey(parts)
+    }
+
     /// In the room of a key that is needed no longer.
     pub fn reuse(mut bytes: Vec<u8>) -> SortKey {
         bytes.clear();

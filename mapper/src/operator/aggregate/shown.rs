@@ -54,6 +54,18 @@ pub(super) fn values(key: &[u8], kinds: &[u8]) -> Option<Vec<OwnedValue>> {
     pairs.map(|(part, kind)| value(part, *kind)).collect()
 }
 
+/// Whether `values` would give them.
+pub(super) fn are_values(key: &[u8], kinds: &[u8]) -> bool {
+    // Texts need not be made for that.
+    let is_value = |(part, kind): (Option<&[u8]>, &u8)| match part {
+        Some(part) if *kind == Kind::Text as u8 => key::time(part).is_none(),
+        part => value(part, *kind).is_some(),
+    };
+    key::parts(key).is_some_and(|parts| {
+        parts.len() == kinds.len() && parts.into_iter().zip(kinds).all(is_value)
+    })
+}
+
 fn value(part: Option<&[u8]>, kind: u8) -> Option<OwnedValue> {
     let Some(part) = part else {
         return (kind == Kind::Null as u8).then_some(Value::Null);
@@ -119,8 +131,9 @@ mod tests {
         let mut number = Vec::new();
         key::push(&mut number, &Value::Int(7));
         let fits = |key: &[u8]| -> Vec<u8> {
-            (0..=u8::MAX)
-                .filter(|kind| values(key, &[*kind]).is_some())
+            let fits = |kind: &u8| values(key, &[*kind]).is_some();
+            let all = (0..=u8::MAX).filter(fits);
+            all.inspect(|kind| assert!(are_values(key, &[*kind])))
                 .collect()
         };
         assert_eq!(
@@ -131,5 +144,9 @@ mod tests {
         key::push(&mut time, &whole[4]);
         assert_eq!(fits(&time), [Kind::Time as u8]);
         assert_eq!(values(&key, &kinds[1..]), None);
+        assert!(are_values(&key, &kinds) && !are_values(&key, &kinds[1..]));
+        for kind in (0..=u8::MAX).filter(|kind| !fits(&time).contains(kind)) {
+            assert!(!are_values(&time, &[kind]));
+        }
     }
 }
