@@ -424,7 +424,8 @@ impl Operator for Session {
                     None => {
                         let mut sessions = match self.is_cut_by_predicates() {
                             true => Sessions::Entries(Vec::new()),
-                            false => Sessions::Fragments(Vec::new()),
+                            // Most keys have one session, and a list would make room for four.
+                            false => Sessions::Fragments(Vec::with_capacity(1)),
                         };
                         self.add(&mut sessions, entry, &misfits);
                         let values = values.iter().map(to_owned).collect();
