@@ -156,7 +156,7 @@ pub fn reduce(
             })
         };
         finish_all(runs, &finish, memory_bytes, &mut rows)?;
-        let mut last = rows.begin();
+        let mut last = rows.begin(0);
         operator.finish(core, &names, &mut last).map_err(mismatch)?;
         let last = last.done();
         rows.take(last)?;
@@ -215,7 +215,8 @@ fn finish_all(
     let mut batches = vec![merged.batch(bytes)?];
     while !rows.is_full() && batches.iter().any(|batch| !batch.is_empty()) {
         bytes = most_bytes.min(2 * bytes);
-        let begun = |batch| (rows.begin(), batch);
+        // Rows are longer than records, as a rule.
+        let begun = |batch| (rows.begin(2 * bytes), batch);
         let begun: Vec<(Made<'_>, Batch)> = batches.into_iter().map(begun).collect();
         let make =
             |(mut made, batch): (Made<'_>, Batch)| finish(&batch, &mut made).map(|()| made.done());

@@ -49,12 +49,15 @@ impl<'a> Finished<'a> {
         self.rows >= self.limit as u64
     }
 
-    /// Where the next rows can be made, apart from this.
-    pub fn begin(&self) -> Made<'a> {
+    /// Where the next rows can be made, apart from this: about so many bytes of them.
+    pub fn begin(&self, bytes: usize) -> Made<'a> {
         Made {
             form: self.form,
             bound: self.sorter.bound.clone(),
-            rows: MadeRows::default(),
+            rows: MadeRows {
+                bytes: Vec::with_capacity(bytes),
+                ..MadeRows::default()
+            },
         }
     }
 

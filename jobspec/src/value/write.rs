@@ -74,6 +74,7 @@ pub fn write_json_text(text: &[u8], out: &mut Vec<u8>) {
         out.push(b'"');
         return;
     }
+    out.reserve(text.len() + text.len() / 8 + 2);
     out.push(b'"');
     match std::str::from_utf8(text) {
         Ok(text) => write_escaped(text.as_bytes(), out),

@@ -63,7 +63,7 @@ fn rows_are_sorted_whatever_the_budget_and_the_limit() {
         let mut finished = Finished::new(&mut sink, &form, limit, memory_bytes, &mut spill);
         let batch = random.pick(&[1, 10, 1000]);
         for rows in rows.chunks(batch) {
-            let mut made = finished.begin();
+            let mut made = finished.begin(0);
             for row in rows {
                 made.push_keyed(&key(row), row);
             }
@@ -86,7 +86,7 @@ fn rows_in_order_go_straight_on() {
     let mut finished = Finished::new(&mut sink, &form, Some(2), 0, &mut spill);
     for number in [3, 1, 2] {
         assert_eq!(finished.is_full(), number == 2);
-        let mut made = finished.begin();
+        let mut made = finished.begin(0);
         made.push(&[Value::Int(number)]);
         finished.take(made.done()).unwrap();
     }
