@@ -69,7 +69,7 @@ fn every_job_gives_its_rows_however_it_is_cut() {
 }
 
 /// Compares line by line: a failure shows the first line that differs, not two files.
-fn same(what: &str, text: &str, wanted: &str) {
+pub fn same(what: &str, text: &str, wanted: &str) {
     for (number, (line, wanted)) in text.lines().zip(wanted.lines()).enumerate() {
         assert_eq!(line, wanted, "{what}, row {}", number + 1);
     }

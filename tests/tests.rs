@@ -14,6 +14,7 @@ mod manners;
 mod memory;
 mod metrics;
 mod network;
+mod nodes;
 mod oracle;
 mod outputs;
 mod partition;
