@@ -17,7 +17,7 @@ fn seen(paths: &[String], code: i32) -> Vec<Value> {
 }
 
 /// The format of every sample that comes without a word from a job.
-const FOUND: [(&str, &str); 34] = [
+const FOUND: [(&str, &str); 35] = [
     ("apache-error", "apache"),
     ("audit", "logfmt"),
     ("auto-mixed", "json"),
@@ -52,6 +52,7 @@ const FOUND: [(&str, &str); 34] = [
     ("syslog-bsd", "syslog"),
     ("syslog-iso", "syslog"),
     ("tsv", "csv"),
+    ("zstd-frames", "logfmt"),
 ];
 
 #[test]

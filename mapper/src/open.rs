@@ -11,7 +11,7 @@ pub mod frames;
 mod input;
 mod map;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod utf16;
 
 use std::fs::{File, Metadata, OpenOptions};

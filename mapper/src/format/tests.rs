@@ -50,8 +50,11 @@ impl Case {
                 None => FormatChoice::Custom(0),
             },
         };
+        let packed = fs::read(input).expect("an input");
+        let (input, finding) = crate::open::tests::read(&packed, u64::MAX, 1 << 16);
+        assert_eq!(finding, None, "{}", folder.display());
         Case {
-            input: fs::read(input).expect("an input"),
+            input,
             choice,
             log: log_plan(text("nested") == Some("json")),
             formats,

@@ -17,7 +17,11 @@ fn text() -> Vec<u8> {
 }
 
 /// What is read of a file with these bytes, in steps of `step`, and what is said of it.
-fn read(bytes: &[u8], max_decoded_bytes: u64, step: usize) -> (Vec<u8>, Option<Finding>) {
+pub(crate) fn read(
+    bytes: &[u8],
+    max_decoded_bytes: u64,
+    step: usize,
+) -> (Vec<u8>, Option<Finding>) {
     let folder = Folder::new();
     let path = folder.path().join("packed");
     fs::write(&path, bytes).unwrap();
