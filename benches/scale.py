@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""How time and memory grow: sequences and sessions over ten million entries, and one job over 1, 2, 4 and 8 GB.
+"""How time and memory grow: sequences and sessions over ten million entries, all of them of one key too, and one job over
+1, 2, 4 and 8 GB.
 
-    LOGSTITCH=target/release/logstitch benches/scale.py [sequence] [sessions] [slope]
+    LOGSTITCH=target/release/logstitch benches/scale.py [sequence] [key] [sessions] [slope]
 
 BENCH_DIR (default /tmp/bench) takes about 11 GB of generated logs, which stay for the next time. Prints wall seconds,
 the mapper's peak memory and what it sent; fails where rows differ or the reducer's budget was not reached.
@@ -56,6 +57,17 @@ def run(name, text, *arguments):
         return wall, json.load(file), out
 
 
+def log_of(*paths, nodes=("node",)):
+    """The tables of nodes and of the one log that they hold."""
+    return f"""[hosts.node]
+local = {json.dumps(nodes)}
+[logs.app]
+hosts = ["node"]
+paths = {json.dumps(paths)}
+format = "json"
+"""
+
+
 def tell(name, wall, summary):
     hosts = summary["hosts"]
     peak = max(host["peak_memory_bytes"] for host in hosts) / 1e6
@@ -67,36 +79,47 @@ def tell(name, wall, summary):
 
 
 def sequence():
-    text = f"""[hosts.node]
-local = ["node"]
-[logs.app]
-hosts = ["node"]
-paths = ["{keyed()}/*.jsonl"]
-format = "json"
-[sequence.a]
+    text = log_of(f"{keyed()}/*.jsonl") + """[sequence.a]
 by = ["request_id"]
 within = "1h"
 steps = [
-  {{ name = "timeout", where = "message LIKE 'db timeout%'" }},
-  {{ name = "retry", where = "message LIKE 'retry scheduled%'", within = "30m" }},
-  {{ name = "success", where = "message LIKE 'request succeeded%'" }},
+  { name = "timeout", where = "message LIKE 'db timeout%'" },
+  { name = "retry", where = "message LIKE 'retry scheduled%'", within = "30m" },
+  { name = "success", where = "message LIKE 'request succeeded%'" },
 ]"""
     wall, summary, _ = run("sequence", text)
     tell("sequence, 10 M entries", wall, summary)
     assert summary["operators"][0]["rows"] == (KEYS + 2) // 3, "not every third key"
 
 
+def key():
+    """Every entry is a candidate, and all are of one key: the worst that a sequence can meet. Once with matches, once
+    where the last step never comes, so that all could still begin one. Eight times the entries may take some more than eight
+    times as long, never sixty-four."""
+    step = '{ name = "%s", where = "%s" }'
+    any_entry, timeout = step % ("any", "ms >= 0"), step % ("timeout", "message LIKE 'db timeout%'")
+    never = step % ("never", "message = 'never'")
+    shapes = {
+        "leftmost": f'within = "1h"\nsteps = [{any_entry}, {timeout}]',
+        "never": f"steps = [{any_entry}, {timeout}, {never}]",
+        "tightest": f'within = "1h"\npick = "tightest"\nsteps = [{any_entry}, {timeout}]',
+    }
+    for name, shape in shapes.items():
+        walls = []
+        for files in (1, NODES):
+            paths = [f"{keyed()}/node-{node}.jsonl" for node in range(files)]
+            text = log_of(*paths) + f"[sequence.a]\n{shape}"
+            wall, summary, _ = run("key", text)
+            tell(f"one key, {name}, {files}/{NODES}", wall, summary)
+            walls.append(wall)
+        assert walls[1] < 3 * NODES * walls[0], "not near linear in the candidates of a key"
+
+
 def sessions():
-    nodes = ", ".join(f'"node-{n}"' for n in range(NODES))
-    text = f"""[hosts.node]
-local = [{nodes}]
-[logs.app]
-hosts = ["node"]
-paths = ["{keyed()}/{{host}}.jsonl"]
-format = "json"
-[session.a]
+    nodes = [f"node-{node}" for node in range(NODES)]
+    text = log_of(f"{keyed()}/{{host}}.jsonl", nodes=nodes) + """[session.a]
 by = ["request_id"]
-select = {{ slowest = "max(ms)" }}"""
+select = { slowest = "max(ms)" }"""
     rows = {}
     for memory in ("64MiB", "4GiB"):
         wall, summary, out = run(f"sessions-{memory}", text, "--set", f"run.memory={memory}")
@@ -117,19 +140,12 @@ def slope():
             subprocess.run(command, check=True)
             os.rename(path + ".part", path)
     for count in (1, 2, 4, 8):
-        paths = ", ".join(f'"{folder}/{part}.jsonl"' for part in range(count))
-        text = f"""[hosts.node]
-local = ["node"]
-[logs.app]
-hosts = ["node"]
-paths = [{paths}]
-format = "json"
-[aggregate.a]
-group = {{ service = "service", minute = "bucket(time, '1m')" }}
-select = {{ n = "count(*)", p95 = "percentile(duration_ms, 95)" }}"""
+        text = log_of(*(f"{folder}/{part}.jsonl" for part in range(count))) + """[aggregate.a]
+group = { service = "service", minute = "bucket(time, '1m')" }
+select = { n = "count(*)", p95 = "percentile(duration_ms, 95)" }"""
         tell(f"slope, {count} GB", *run(f"slope-{count}", text)[:2])
 
 
-for name in sys.argv[1:] or ["sequence", "sessions", "slope"]:
+for name in sys.argv[1:] or ["sequence", "key", "sessions", "slope"]:
     os.makedirs(DIR, exist_ok=True)
-    {"sequence": sequence, "sessions": sessions, "slope": slope}[name]()
+    {"sequence": sequence, "key": key, "sessions": sessions, "slope": slope}[name]()

@@ -1,5 +1,5 @@
 //! Bytes a second of one thread over a log in the page cache: opened, parsed, filtered, absorbed by operators. What the
-//! whole program takes beside others is in `benches/peers.sh`.
+//! whole program takes beside others is in `benches/peers.py`.
 
 use std::fmt::Write as _;
 use std::fs;

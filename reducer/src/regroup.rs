@@ -80,3 +80,6 @@ fn drain(operator: &AnyOperator, waiting: &mut Waiting, push: &mut Push<'_>) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,13 @@ impl Run {
         }
     }
 
+    /// The same as if this host had sent it.
+    #[cfg(test)]
+    pub fn sent_by(self, host: u32) -> Run {
+        let host = Some(host);
+        Run { host, ..self }
+    }
+
     /// About so many bytes of memory, while it is read.
     pub fn cost(&self) -> u64 {
         let cursor = size_of::<Cursor>() as u64 + 128;

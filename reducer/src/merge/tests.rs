@@ -7,11 +7,15 @@ use mapper::operator::append_record;
 use super::*;
 use crate::testing::{Folder, Random};
 
+/// Sums of numbers; what host 7 sends is refused.
 struct Sums;
 
 impl Records for Sums {
-    fn check(&self, _host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
-        Ok(())
+    fn check(&self, host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
+        match host {
+            7 => Err(Mismatch),
+            _ => Ok(()),
+        }
     }
 
     /// Commutative, and told from a value that was lost or counted twice.
@@ -125,4 +129,87 @@ fn a_fault_of_who_takes_the_keys_ends_the_merge() {
     assert_eq!(error.to_string(), "the disk is full");
     let error = each_key(run(), &Sums, &mut |_, _| Err(Mismatch.into())).unwrap_err();
     assert!(error.to_string().contains("not of its operator"), "{error}");
+}
+
+#[test]
+fn what_a_host_may_not_send_is_refused_alone_or_among_others() {
+    let folder = Folder::new("merge-host");
+    let mut spill = Spill::new(folder.path().join("file"), 0);
+    let mut writer = spill.begin().unwrap();
+    writer.push(b"key", &1_u64.to_le_bytes()).unwrap();
+    let ours = writer.end().unwrap();
+    let of_host = |host| ours.clone().sent_by(host);
+    let merged = |runs| each_key(runs, &Sums, &mut |_, _| Ok(ControlFlow::Continue(())));
+    merged(vec![of_host(6), ours.clone(), of_host(8)]).unwrap();
+    for runs in [vec![of_host(7)], vec![ours.clone(), of_host(7), of_host(6)]] {
+        let error = merged(runs).unwrap_err();
+        assert!(error.to_string().contains("not of its host"), "{error}");
+    }
+}
+
+#[test]
+fn values_of_a_key_come_in_the_order_of_their_runs() {
+    for seed in 1..=50 {
+        let mut random = Random::new(seed);
+        let runs: Vec<Run> = (0..20_u64)
+            .map(|run| {
+                let mut bytes = Vec::new();
+                for key in 0..10_u8 {
+                    if random.below(3) > 0 {
+                        append_record(&[key], &run.to_le_bytes(), &mut bytes);
+                    }
+                }
+                Run::of_bytes(bytes)
+            })
+            .collect();
+        let mut keys = Vec::new();
+        each_key(runs, &Sums, &mut |key, values| {
+            keys.push(key[0]);
+            let numbers = values
+                .iter()
+                .map(|value| u64::from_le_bytes((*value).try_into().unwrap()));
+            let numbers: Vec<u64> = numbers.collect();
+            assert!(
+                numbers.is_sorted_by(|left, right| left < right),
+                "seed {seed}: {numbers:?}"
+            );
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        assert_eq!(keys, (0..10).collect::<Vec<u8>>(), "seed {seed}");
+    }
+}
+
+/// Runs of so many records in memory, whose costs are known.
+fn runs_of(lengths: &[u64]) -> Vec<Run> {
+    let runs = lengths.iter().map(|length| {
+        let mut bytes = Vec::new();
+        for key in 0..*length {
+            append_record(&key.to_be_bytes(), &1_u64.to_le_bytes(), &mut bytes);
+        }
+        Run::of_bytes(bytes)
+    });
+    runs.collect()
+}
+
+#[test]
+fn no_more_is_merged_than_must_be() {
+    let folder = Folder::new("merge-little");
+    // The smallest are merged, wherever they stand; keys are the same, so that the sum is as long as the longest.
+    let lengths = [900, 30, 800, 20, 65, 10];
+    let costs: Vec<u64> = runs_of(&lengths).iter().map(Run::cost).collect();
+    let total: u64 = costs.iter().sum();
+    let narrowed = |memory_bytes: u64| {
+        let path = folder.path().join(memory_bytes.to_string());
+        let mut spill = Spill::new(path, memory_bytes);
+        let runs = narrow(runs_of(&lengths), memory_bytes, &mut spill, &Sums).unwrap();
+        let lengths: Vec<u64> = runs.iter().map(|run| run.raw_bytes / 24).collect();
+        (lengths, spill.runs())
+    };
+    assert_eq!(narrowed(total), (lengths.to_vec(), 0), "all fits");
+    assert_eq!(narrowed(total - 1), (vec![900, 30, 800, 65, 20], 1));
+    // As long as what comes of them is taken for no more than the next, three are enough; then all that fit at once.
+    let three = total - costs[5] - costs[3] - costs[1] + costs[4];
+    assert_eq!(narrowed(three), (vec![900, 800, 65, 30], 1));
+    assert_eq!(narrowed(three - 1), (vec![900, 800], 1));
 }
