@@ -274,10 +274,16 @@ fn scan(criterion: &mut Criterion) {
         let mut buffer = vec![0; WINDOW_BYTES];
         group.bench_function(format!("open/{name}"), |bencher| {
             bencher.iter(|| {
-                let mut content = job.stream.files[0]
-                    .content(0, u64::MAX)
-                    .expect("it is there");
-                while content.read(&mut buffer) > 0 {}
+                let file = &job.stream.files[0];
+                let mut content = file.content(0, u64::MAX).expect("it is there");
+                let mut bytes = 0;
+                loop {
+                    match content.read(&mut buffer) {
+                        0 => break,
+                        more => bytes += more,
+                    }
+                }
+                assert_eq!(bytes, text.len());
             });
         });
     }
