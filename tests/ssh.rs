@@ -253,6 +253,18 @@ fn keys_come_from_agents_files_and_certificates() {
     site.logstitch(&named, "unlocked")
         .env("LOGSTITCH_SSH_PASSPHRASE_FILE", &secret)
         .ends_with(0);
+    // The variable itself comes before the file; a wrong one is said, and never asked for again.
+    site.logstitch(&named, "told")
+        .env("LOGSTITCH_SSH_PASSPHRASE", "open sesame")
+        .env("LOGSTITCH_SSH_PASSPHRASE_FILE", site.path("nowhere"))
+        .ends_with(0);
+    let ended = site
+        .logstitch(&named, "mistold")
+        .env("LOGSTITCH_SSH_PASSPHRASE", "close sesame")
+        .ends_with(4);
+    let said = "with the passphrase that was given";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("close sesame"), "{}", ended.stderr);
     // An agent, by its socket in the configuration and by the environment's.
     run(Command::new("ssh-keygen")
         .args(["-q", "-p", "-P", "open sesame", "-N", "", "-f"])
