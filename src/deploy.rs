@@ -15,8 +15,8 @@ use mapper::message::BUILD;
 use reducer::report::Phase;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
 
+use crate::transport::patience::within;
 use crate::transport::{AttemptError, Pipe};
 
 /// The script, as it is read here.
@@ -345,9 +345,9 @@ pub async fn deploy(
                 ));
             }
             None => {
-                let read = match timeout(silence, pipe.stdout.read(&mut buffer)).await {
-                    Ok(read) => read.map_err(lost)?,
-                    Err(_) => return Err(silent(silence)),
+                let read = match within(silence, pipe.stdout.read(&mut buffer)).await {
+                    Some(read) => read.map_err(lost)?,
+                    None => return Err(silent(silence)),
                 };
                 if read == 0 {
                     let said = answers
@@ -371,17 +371,17 @@ async fn send(
     sent_bytes: &mut u64,
 ) -> Result<(), AttemptError> {
     for chunk in bytes.chunks(CHUNK_BYTES) {
-        match timeout(silence, pipe.stdin.write_all(chunk)).await {
-            Ok(Ok(())) => *sent_bytes += chunk.len() as u64,
+        match within(silence, pipe.stdin.write_all(chunk)).await {
+            Some(Ok(())) => *sent_bytes += chunk.len() as u64,
             // What it says before it ends is worth more than the broken pipe.
-            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            Ok(Err(error)) => return Err(lost(error)),
-            Err(_) => return Err(silent(silence)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Some(Err(error)) => return Err(lost(error)),
+            None => return Err(silent(silence)),
         }
     }
-    match timeout(silence, pipe.stdin.flush()).await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(silent(silence)),
+    match within(silence, pipe.stdin.flush()).await {
+        Some(_) => Ok(()),
+        None => Err(silent(silence)),
     }
 }
 

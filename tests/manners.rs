@@ -7,7 +7,7 @@ use crate::ssh::{slow_job, summary};
 use crate::sshd::{Site, children, signal, wait_until};
 
 /// A line of a file below /proc.
-fn field(process: u32, file: &str, name: &str) -> String {
+pub fn field(process: u32, file: &str, name: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
     let line = text.lines().find(|line| line.starts_with(name));
     let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::rows;
-use crate::ssh::{disturbed, slow_job, summary};
+use crate::ssh::{disturbed, noise, slow_job, summary};
 use crate::sshd::{Around, Site, run, wait_until};
 
 /// A network namespace behind a link, gone when the test is.
@@ -207,20 +207,7 @@ fn a_slow_link_is_only_slow() {
     site.add_around("web", "", network.around());
     let select = "[select.all]\ncolumns = [\"text\"]";
     let job = slow_job(&site, "ssh = [\"web\"]", 10, select);
-    // What no compression makes much shorter.
-    let mut number = 1_u64;
-    let mut next = || {
-        number = number
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        number
-    };
-    let lines = (0..4000).map(|_| {
-        let text: String = (0..10).map(|_| format!("{:016x}", next())).collect();
-        format!("{{\"text\":\"{text}\"}}\n")
-    });
-    site.folder
-        .write("logs/app.jsonl", lines.collect::<String>());
+    site.folder.write("logs/app.jsonl", noise(4000));
     // Before the link is slow, so that the mapper is there.
     site.logstitch(&job, "quick").ends_with(0);
     let received = summary(&site.out("quick"))["hosts"][0]["received_bytes"]

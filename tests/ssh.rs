@@ -43,6 +43,23 @@ pub fn slow_job(site: &Site, host: &str, lines: u32, more: &str) -> PathBuf {
     )
 }
 
+/// So many lines of a log that no compression makes much shorter.
+pub fn noise(lines: u32) -> String {
+    let mut number = 1_u64;
+    let mut next = || {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        number
+    };
+    let lines = (0..lines).map(|line| {
+        let (minute, second) = (line / 60 % 60, line % 60);
+        let text: String = (0..10).map(|_| format!("{:016x}", next())).collect();
+        format!("{{\"time\":\"2026-01-19T14:{minute:02}:{second:02}Z\",\"text\":\"{text}\"}}\n")
+    });
+    lines.collect()
+}
+
 pub fn summary(out: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(out.join("summary.json")).unwrap()).unwrap()
 }

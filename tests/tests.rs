@@ -18,6 +18,7 @@ mod nodes;
 mod oracle;
 mod outputs;
 mod partition;
+mod pressure;
 mod prune;
 mod python;
 mod report;

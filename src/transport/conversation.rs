@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::patience::within;
 use super::{AttemptError, Pipe};
 
 /// Bytes that are read at once.
@@ -56,13 +57,13 @@ impl Conversation {
                 self.pipe.stdin.write_all(chunk).await?;
                 self.pipe.stdin.flush().await
             };
-            match timeout(self.silence, sending).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
+            match within(self.silence, sending).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
                     debug!("a message was not taken: {error}");
                     return Ok(());
                 }
-                Err(_) => return Err(self.silent()),
+                None => return Err(self.silent()),
             }
         }
         Ok(())
@@ -75,9 +76,9 @@ impl Conversation {
                 return FromMapper::decode(&message).map_err(broken);
             }
             let reading = self.pipe.stdout.read(&mut self.buffer);
-            let read = match timeout(self.silence, reading).await {
-                Ok(read) => read.map_err(lost)?,
-                Err(_) => return Err(self.silent()),
+            let read = match within(self.silence, reading).await {
+                Some(read) => read.map_err(lost)?,
+                None => return Err(self.silent()),
             };
             if read == 0 {
                 self.decoder.end().map_err(broken)?;

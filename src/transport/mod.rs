@@ -4,6 +4,7 @@ mod child;
 pub mod conversation;
 mod exec;
 mod local;
+pub mod patience;
 mod ssh;
 
 use std::io;
