@@ -3,6 +3,8 @@
 //! It reads its stdin to the end of its life: when that closes the runner is gone, and the mapper ends at once,
 //! whatever it is doing.
 
+mod fruit;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono_tz::Tz;
 use jobspec::plan::{LogPlan, Plan};
 
+use self::fruit::Fruit;
 use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::limits::{self, Budget, ReadRate};
@@ -26,17 +29,13 @@ use crate::open::frames::LEAST_APART;
 use crate::operator::{AnyOperator, AnyPartial, Run, Segment};
 use crate::prefilter::Prefilter;
 use crate::prune::{Kept, Span};
-use crate::scan::{self, Work, Yield};
+use crate::scan::{self, Work};
 use crate::segment::{self, LineCounts, ReadContext, Spare, WINDOW_BYTES};
 use crate::stream::{self, Stream};
 use crate::survey;
-use crate::tally::StreamTally;
 
 /// Neighbours merge up to so many bytes of log: what a lost connection may cost.
 pub const RUN_BYTES: u64 = 512 << 20;
-
-/// And so long: where a host reads slowly, that is less.
-const RUN_TIME: Duration = Duration::from_secs(10);
 
 /// For tests, and for whoever wants every line parsed and counted as what it is.
 const NO_PREFILTER: &str = "LOGSTITCH_NO_PREFILTER";
@@ -323,7 +322,7 @@ pub fn scan_parts(
         ..
     } = Budget::of(&plan.limits, cores, plan.operators.len());
     let spare = Spare::new(threads, work.len());
-    let scan = |work: Work, left: Option<Fruit<'_>>| {
+    let scan = |work: Work, mut left: Option<Fruit<'_>>| {
         let source = &sources[work.stream as usize];
         let cut = &source.planned.cuts[work.segment as usize];
         let context = ReadContext {
@@ -351,13 +350,10 @@ pub fn scan_parts(
             stream: work.stream,
             index: work.segment,
         };
-        let began = left.as_ref().map_or_else(Instant::now, |left| left.began);
-        let weighed = left.as_ref().map(|left| left.weighed);
+        let began = Instant::now();
         let mut partials: Vec<AnyPartial> = operators.iter().map(AnyOperator::empty).collect();
-        let (mut left_partials, left_tally) = match left {
-            Some(left) => (left.partials, Some(left.tally)),
-            None => (Vec::new(), None),
-        };
+        let left_partials = left.as_mut().map(Fruit::take_partials);
+        let mut left_partials = left_partials.unwrap_or_default();
         for &operator in &source.operators {
             partials[operator] = match left_partials.get_mut(operator) {
                 Some(left) if operators[operator].goes_on() => {
@@ -382,22 +378,7 @@ pub fn scan_parts(
                 *partial = merged.expect("each was made by this very operator");
             }
         }
-        let tally = match left_tally {
-            Some(left) => left.merge(tally),
-            None => tally,
-        };
-        let weighed = match weighed {
-            Some(weighed) if weighed.holds_for(&tally) => weighed,
-            _ => Weighed::new(&operators, &partials, &tally),
-        };
-        Fruit {
-            operators: &operators,
-            held_bytes,
-            partials,
-            weighed,
-            tally,
-            began,
-        }
+        Fruit::new(&operators, held_bytes, left, partials, tally, began)
     };
     let hand_on_merged = |range: SegmentRange, fruit: Fruit<'_>| {
         let part = Part {
@@ -556,82 +537,6 @@ fn work(manifest: &Manifest, committed: &[SegmentRange]) -> Vec<Work> {
         }
     }
     work
-}
-
-/// What some neighbouring segments gave.
-struct Fruit<'a> {
-    operators: &'a [AnyOperator],
-    /// As heavy as can be, from so many bytes of partials on.
-    held_bytes: u64,
-    partials: Vec<AnyPartial>,
-    weighed: Weighed,
-    tally: StreamTally,
-    /// When the first of them was begun.
-    began: Instant,
-}
-
-/// What partials took when they were last looked at one by one: that is done again when an eighth more has come.
-#[derive(Clone, Copy)]
-struct Weighed {
-    bytes: u64,
-    /// After so many entries.
-    entries: u64,
-}
-
-impl Weighed {
-    fn new(operators: &[AnyOperator], partials: &[AnyPartial], tally: &StreamTally) -> Weighed {
-        let partials = operators.iter().zip(partials);
-        let bytes: usize = partials
-            .map(|(operator, partial)| operator.bytes(partial))
-            .sum();
-        Weighed {
-            bytes: bytes as u64,
-            entries: tally.total().entries,
-        }
-    }
-
-    fn holds_for(&self, tally: &StreamTally) -> bool {
-        tally.total().entries <= self.entries + self.entries / 8
-    }
-
-    /// With what has come since, if it is like what came before.
-    fn bytes_now(&self, tally: &StreamTally) -> u64 {
-        let entries = u128::from(tally.total().entries.max(1));
-        let bytes = u128::from(self.bytes) * entries / u128::from(self.entries.max(1));
-        u64::try_from(bytes).unwrap_or(u64::MAX)
-    }
-}
-
-impl Yield for Fruit<'_> {
-    fn merge(self, right: Self) -> Self {
-        let pairs = self.operators.iter().zip(self.partials).zip(right.partials);
-        let partials = pairs.map(|((operator, left), right)| {
-            operator
-                .merge(left, right)
-                .expect("each was made by this very operator")
-        });
-        Fruit {
-            operators: self.operators,
-            held_bytes: self.held_bytes,
-            partials: partials.collect(),
-            weighed: Weighed {
-                bytes: self.weighed.bytes + right.weighed.bytes,
-                entries: self.weighed.entries + right.weighed.entries,
-            },
-            tally: self.tally.merge(right.tally),
-            began: self.began.min(right.began),
-        }
-    }
-
-    /// In bytes of log; as heavy as can be where the partials are, or have waited long.
-    fn weight(&self) -> u64 {
-        let is_heavy = self.weighed.bytes_now(&self.tally) >= self.held_bytes;
-        if is_heavy || self.began.elapsed() >= RUN_TIME {
-            u64::MAX
-        } else {
-            self.tally.total().bytes
-        }
-    }
 }
 
 fn now_ns() -> i64 {
