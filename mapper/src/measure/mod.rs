@@ -161,6 +161,12 @@ impl Measures {
         compiled
     }
 
+    /// Whether all of them only count: their partials hold nothing elsewhere.
+    pub fn are_counts(&self) -> bool {
+        let is_count = |slot: &Slot| matches!(slot.kind.empty(), MeasurePartial::Count(_));
+        self.slots.iter().all(is_count)
+    }
+
     pub fn empty(&self) -> Box<[MeasurePartial]> {
         self.empties().collect()
     }

@@ -340,8 +340,13 @@ impl Operator for Aggregate {
     fn places(&self, _partial: &AggregatePartial, _visit: &mut dyn FnMut(&Place)) {}
 
     fn bytes(&self, partial: &AggregatePartial) -> usize {
-        let elsewhere = partial.groups.measures().iter();
-        let elsewhere: usize = elsewhere.map(MeasurePartial::bytes_elsewhere).sum();
+        let elsewhere = match self.measures.are_counts() {
+            true => 0,
+            false => {
+                let measures = partial.groups.measures().iter();
+                measures.map(MeasurePartial::bytes_elsewhere).sum()
+            }
+        };
         partial.groups.bytes() + elsewhere
     }
 

@@ -80,7 +80,7 @@ impl Weighed {
     fn holds_for(&self, tally: &StreamTally, held_bytes: u64) -> bool {
         let total = tally.total();
         total.entries <= self.entries + self.entries / 8
-            && total.bytes - self.log_bytes <= held_bytes / 8
+            && total.bytes - self.log_bytes <= held_bytes.saturating_mul(2)
     }
 
     /// With what has come since, if it is like what came before.
