@@ -93,19 +93,14 @@ pub fn narrow(
 pub fn each_key(runs: Vec<Run>, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Error> {
     let mut merged = Merged::new(runs)?;
     while merged.advance()? {
-        let cursors = merged.cursors();
-        for cursor in cursors.clone() {
-            if let Some(host) = cursor.host() {
-                let checked = records.check(host, cursor.key(), cursor.value());
-                checked.map_err(|_| mismatch(cursor))?;
-            }
-        }
-        let flow = with_all(cursors.map(Cursor::value), |values| {
-            visit(merged.key(), values)
+        let values = merged.equal.iter().map(|&cursor| {
+            let at = &merged.heap.cursors[cursor];
+            (at.host(), at.value(), cursor)
         });
-        let flow = flow.map_err(|fault| match fault {
-            Fault::Error(error) => error,
-            Fault::Mismatch => mismatch(merged.first()),
+        let flow = visit_key(merged.key(), values, records, visit);
+        let flow = flow.map_err(|refused| match refused {
+            Refused::Error(error) => error,
+            Refused::Mismatch { cursor } => merged.mismatch(cursor),
         })?;
         if flow.is_break() {
             break;
@@ -166,11 +161,6 @@ impl Merged {
 
     fn key(&self) -> &[u8] {
         self.first().key()
-    }
-
-    /// Those that stand at the key.
-    fn cursors(&self) -> impl Iterator<Item = &Cursor> + Clone {
-        self.equal.iter().map(|&cursor| &self.heap.cursors[cursor])
     }
 
     /// Copies out the next keys and their values: about so many bytes of them, and one key at least where one is left.
@@ -245,28 +235,40 @@ impl Batch {
     pub fn each_key(&self, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Refused> {
         for BatchKey { key, values } in &self.keys {
             let key = &self.bytes[key.clone()];
-            let of_key = &self.values[values.clone()];
-            for value in of_key {
-                if let Some(host) = value.host {
-                    let checked = records.check(host, key, &self.bytes[value.bytes.clone()]);
-                    let cursor = value.cursor;
-                    checked.map_err(|_| Refused::Mismatch { cursor })?;
-                }
-            }
-            let values = of_key.iter().map(|value| &self.bytes[value.bytes.clone()]);
-            let flow = with_all(values, |values| visit(key, values));
-            let flow = flow.map_err(|fault| match fault {
-                Fault::Error(error) => Refused::Error(error),
-                Fault::Mismatch => Refused::Mismatch {
-                    cursor: of_key[0].cursor,
-                },
-            })?;
-            if flow.is_break() {
+            let values = self.values[values.clone()].iter().map(|value| {
+                let bytes = &self.bytes[value.bytes.clone()];
+                (value.host, bytes, value.cursor)
+            });
+            if visit_key(key, values, records, visit)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// Visits a key with its values once all of them are checked; with each comes its host, where that is still to be asked, and
+/// its cursor.
+fn visit_key<'v>(
+    key: &[u8],
+    values: impl Iterator<Item = (Option<u32>, &'v [u8], usize)> + Clone,
+    records: &dyn Records,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>, Refused> {
+    for (host, value, cursor) in values.clone() {
+        if let Some(host) = host {
+            let checked = records.check(host, key, value);
+            checked.map_err(|_| Refused::Mismatch { cursor })?;
+        }
+    }
+    let first = values.clone().next().map_or(0, |(_, _, cursor)| cursor);
+    let visited = with_all(values.map(|(_, value, _)| value), |values| {
+        visit(key, values)
+    });
+    visited.map_err(|fault| match fault {
+        Fault::Error(error) => Refused::Error(error),
+        Fault::Mismatch => Refused::Mismatch { cursor: first },
+    })
 }
 
 /// Calls with all values; of one, which is most often so, without an allocation.

@@ -399,7 +399,8 @@ impl Operator for Aggregate {
             order.into_bytes()
         };
         // Of many groups few are among the first: the others are not even named.
-        if self.orders_measures && !rows.wants(&order(&InnerRow(&inner))) {
+        let early = self.orders_measures.then(|| order(&InnerRow(&inner)));
+        if early.as_ref().is_some_and(|order| !rows.wants(order)) {
             return Ok(());
         }
         let values = shown::values(key, &group.kinds).ok_or(Mismatch)?;
@@ -407,7 +408,7 @@ impl Operator for Aggregate {
         let row = InnerRow(&inner);
         let having = self.having.as_ref();
         if having.is_none_or(|having| having.holds(&row, &misfits)) {
-            let mut key = SortKey::after(order(&row));
+            let mut key = SortKey::after(early.unwrap_or_else(|| order(&row)));
             for value in &inner[..self.group.len()] {
                 key.group(value);
             }
