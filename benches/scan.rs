@@ -174,7 +174,7 @@ impl Job {
                 .collect::<Result<_, _>>()
                 .expect("it can be executed"),
             prefilter: Prefilter::new(&plan, log, plan.operators.iter(), &*format),
-            wanted: Wanted::new(plan.fields.clone()),
+            wanted: Wanted::of(&plan),
             plan,
             stream,
             format,

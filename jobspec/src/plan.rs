@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::expr::{Expr, FieldId, Measure, Pattern};
+use crate::expr::{Column, Expr, FieldId, Measure, Pattern};
 
 /// What every host is sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,29 @@ pub struct Plan {
     pub operators: Vec<OperatorPlan>,
     pub line_numbers: bool,
     pub limits: Limits,
+}
+
+impl Plan {
+    /// Whether anybody may look at that column of an entry. Aggregates say what they look at; all others show whole
+    /// entries, or may.
+    pub fn reads(&self, column: Column) -> bool {
+        let of_logs = self.logs.iter().any(|log| {
+            let derived = log.derive.iter().map(|(_, expr)| expr);
+            let tags = log.tag.iter().map(|(_, expr)| expr);
+            let mut exprs = derived.chain(tags).chain(&log.drop);
+            log.nested_json || !log.redact.is_empty() || exprs.any(|expr| expr.reads(column))
+        });
+        let of_operators = self.operators.iter().any(|operator| match &operator.kind {
+            OperatorKind::Aggregate(plan) => {
+                let groups = plan.group.iter().map(|named| &named.expr);
+                let measured = plan.measures.iter().filter_map(Measure::argument);
+                let mut exprs = groups.chain(measured).chain(&plan.predicate);
+                exprs.any(|expr| expr.reads(column))
+            }
+            _ => true,
+        });
+        of_logs || of_operators
+    }
 }
 
 /// Half-open; nanoseconds UTC.

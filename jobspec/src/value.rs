@@ -55,6 +55,7 @@ impl From<Number> for Value<'_> {
 
 impl Number {
     /// The number that a text is, in decimal notation with an optional sign and exponent; None for any other text.
+    #[inline]
     pub fn parse(text: &[u8]) -> Option<Number> {
         parse_short(text).or_else(|| Number::parse_any(text))
     }
@@ -79,6 +80,21 @@ impl Number {
             return None;
         }
         Number::of(text.parse().ok()?)
+    }
+
+    pub fn as_f64(self) -> f64 {
+        // The processor has no such instruction for 128 bits; the call is kept from where it might be made in vain.
+        #[cold]
+        fn of_wide(number: i128) -> f64 {
+            number as f64
+        }
+        match self {
+            Number::Int(number) => match i64::try_from(number) {
+                Ok(number) => number as f64,
+                Err(_) => of_wide(number),
+            },
+            Number::Float(number) => number,
+        }
     }
 
     /// The double in its one form; None for what is not finite.
@@ -168,10 +184,7 @@ impl<'a> Value<'a> {
     }
 
     pub fn as_f64(&self) -> Option<f64> {
-        match self.number()? {
-            Number::Int(number) => Some(number as f64),
-            Number::Float(number) => Some(number),
-        }
+        self.number().map(Number::as_f64)
     }
 
     /// The same value, borrowed.
@@ -300,36 +313,59 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A number as most logs have them: `200`, `-3`, `118.04`, with at most 15 digits. A double holds these digits exactly,
-/// and the power of ten too, so that their quotient is the nearest double.
+/// A number as most logs have them: `200`, `-3`, `118.04`, in at most eight bytes. A double holds these digits exactly,
+/// and the power of ten too, so that their quotient is the nearest double. All digits at once: a loop over so few is
+/// mostly mispredicted.
+#[inline]
 fn parse_short(text: &[u8]) -> Option<Number> {
-    const POWERS: [f64; 16] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-    ];
-    let (is_negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
+    const POWERS: [f64; 7] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    let (is_negative, text) = match text {
+        [b'-', text @ ..] => (true, text),
+        text => (false, text),
     };
-    if digits.is_empty() || digits.len() > 16 {
+    // The last in the highest byte, zeros before the first.
+    let word = short_word(text)?;
+    let empty = 64 - 8 * text.len() as u32;
+    let mut digits = (word << empty) ^ (each(b'0') << empty);
+    let points = digits ^ each(b'.' ^ b'0');
+    let point = points.wrapping_sub(each(1)) & !points & each(0x80);
+    let mut decimals = 0;
+    if point != 0 {
+        let place = point.trailing_zeros() / 8;
+        if place == 7 || 8 * place == empty {
+            return None;
+        }
+        // What is before the point moves over it.
+        let after = u64::MAX << (8 * (place + 1));
+        digits = digits & after | digits << 8 & !after;
+        decimals = 7 - place as usize;
+    }
+    if (digits.wrapping_add(each(0x7f - 9)) | digits) & each(0x80) != 0 {
         return None;
     }
-    let (mut number, mut point) = (0_i64, None);
-    for (index, byte) in digits.iter().enumerate() {
-        match byte.wrapping_sub(b'0') {
-            digit @ 0..=9 => number = number * 10 + i64::from(digit),
-            _ if *byte == b'.' && point.is_none() => point = Some(index),
-            _ => return None,
-        }
-    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    let number = ((fours * 10_000 + (fours >> 32)) & 0xffff_ffff) as i64;
     let number = if is_negative { -number } else { number };
-    match point {
-        None if digits.len() <= 15 => Some(Number::Int(number.into())),
-        None | Some(0) => None,
-        Some(point) => match digits.len() - point - 1 {
-            0 => None,
-            decimals => Number::of(number as f64 / POWERS[decimals]),
-        },
+    match decimals {
+        0 => Some(Number::Int(number.into())),
+        decimals => Number::of(number as f64 / POWERS[decimals]),
     }
+}
+
+/// A text of 1 to 8 bytes, the first in the lowest.
+#[inline]
+fn short_word(text: &[u8]) -> Option<u64> {
+    let length = text.len();
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return (length <= 8).then(|| u64::from(first) | u64::from(last) << (8 * (length - 4)));
+    }
+    let byte = |at: usize| Some(u64::from(*text.get(at)?) << (8 * at));
+    Some(byte(0)? | byte(length / 2)? | byte(length - 1)?)
 }
 
 fn int_float_cmp(int: i128, float: f64) -> Ordering {

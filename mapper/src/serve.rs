@@ -313,7 +313,7 @@ pub fn scan_parts(
         .iter()
         .map(|planned| source(plan, planned))
         .collect::<Result<_, _>>()?;
-    let wanted = Wanted::new(plan.fields.clone());
+    let wanted = Wanted::of(plan);
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let Budget {

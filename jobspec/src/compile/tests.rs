@@ -7,6 +7,7 @@ mod hostile;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::expr::Column;
 use crate::job::*;
 use crate::plan::*;
 
@@ -551,4 +552,41 @@ fn host_lists_come_from_the_caller() {
             .unwrap_err()
             .contains("cannot read the host list: exit status 1")
     );
+}
+
+#[test]
+fn a_plan_knows_which_columns_nobody_reads() {
+    let reads = |log: &str, operator: &str| {
+        let job = compile_text(&format!("{SMALL}{log}\n{operator}")).unwrap();
+        (
+            job.plan.reads(Column::Level),
+            job.plan.reads(Column::Message),
+        )
+    };
+    let count = "[aggregate.a]\nselect = { n = 'count(*)' }";
+    assert_eq!(reads("", count), (false, false));
+    for (log, operator, expected) in [
+        ("", "where = 'level >= ERROR'", (true, false)),
+        ("", "group = { l = 'level' }", (true, false)),
+        ("", "having = 'n > 3'", (false, false)),
+        ("drop = \"message LIKE '%x%'\"", "", (false, true)),
+        (
+            "derive = { long = 'length(message) > 9' }",
+            "",
+            (false, true),
+        ),
+        ("tag = { bad = 'level = ERROR' }", "", (true, false)),
+        ("nested = 'json'", "", (true, true)),
+        ("redact = ['email']", "", (true, true)),
+        ("", "[select.s]\nwhere = 'a = 1'", (true, true)),
+    ] {
+        assert_eq!(
+            reads(log, &format!("{count}\n{operator}")),
+            expected,
+            "{log} {operator}"
+        );
+    }
+    let measured =
+        "[aggregate.a]\nselect = { n = 'count_if(level = ERROR)', t = 'top(message, 3)' }";
+    assert_eq!(reads("", measured), (true, true));
 }

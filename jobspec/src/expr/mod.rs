@@ -247,6 +247,15 @@ impl Expr {
         }
     }
 
+    /// Whether it looks at that column.
+    pub fn reads(&self, column: Column) -> bool {
+        let mut reads = false;
+        self.walk(&mut |expr| {
+            reads |= matches!(expr, Expr::Column(read) if *read == column);
+        });
+        reads
+    }
+
     /// Calls `visit` with every own field that the expression reads.
     pub fn for_each_field(&self, visit: &mut dyn FnMut(FieldId)) {
         self.walk(&mut |expr| {

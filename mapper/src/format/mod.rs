@@ -68,7 +68,8 @@ mod wrapped;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use jobspec::plan::{FieldPath, FormatName};
+use jobspec::expr::Column;
+use jobspec::plan::{FieldPath, FormatName, Plan};
 use jobspec::value::{Level, Time};
 
 use crate::entry::Field;
@@ -164,16 +165,36 @@ pub trait Format: Send + Sync {
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>));
 }
 
-/// The own fields that the plan reads.
+/// What of an entry somebody may look at; not to be changed once an entry was read.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// By `FieldId`; not to be changed once an entry was read.
+    /// The own fields that the plan reads, by `FieldId`.
     pub paths: Vec<FieldPath>,
+    /// Columns that a format may leave out, where that saves it work.
+    pub unread: Unread,
     filter: OnceLock<json::Filter>,
     access: OnceLock<access::Getters>,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread {
+    pub level: bool,
+    pub message: bool,
+}
+
 impl Wanted {
+    pub fn of(plan: &Plan) -> Wanted {
+        Wanted {
+            paths: plan.fields.clone(),
+            unread: Unread {
+                level: !plan.reads(Column::Level),
+                message: !plan.reads(Column::Message),
+            },
+            ..Wanted::default()
+        }
+    }
+
+    /// These fields, and all else that a format gives.
     pub fn new(paths: Vec<FieldPath>) -> Wanted {
         Wanted {
             paths,

@@ -106,6 +106,7 @@ impl<C: Class> Specials<C> {
     }
 
     /// Looks at what begins at `at`.
+    #[inline(always)]
     fn look(&mut self, text: &[u8], at: usize) {
         self.start = at;
         self.end = text.len().min(at.saturating_add(BLOCK * self.blocks));
@@ -115,9 +116,15 @@ impl<C: Class> Specials<C> {
             *word = bits::<C>(block);
         }
         if !rest.is_empty() {
-            let mut last = [b' '; BLOCK];
-            last[..rest.len()].copy_from_slice(rest);
-            self.words[blocks.len() % BLOCKS] = bits::<C>(&last);
+            self.words[blocks.len() % BLOCKS] = match ahead.last_chunk::<BLOCK>() {
+                // Together with some that were looked at before: nothing needs to be copied.
+                Some(last) => bits::<C>(last) >> (BLOCK - rest.len()),
+                None => {
+                    let mut last = [0; BLOCK];
+                    last[..rest.len()].copy_from_slice(rest);
+                    bits::<C>(&last) & !(u64::MAX << rest.len())
+                }
+            };
         }
     }
 }

@@ -87,14 +87,8 @@ impl Sketch {
 
     pub fn add_number(&mut self, number: Number, times: u64) {
         self.count = self.count.saturating_add(times);
-        let number = match number {
-            Number::Int(number) => number as f64,
-            Number::Float(number) => {
-                self.whole = false;
-                number
-            }
-        };
-        let held = self.numbers.entry(bucket(number)).or_default();
+        self.whole &= matches!(number, Number::Int(_));
+        let held = self.numbers.entry(bucket(number.as_f64())).or_default();
         *held = held.saturating_add(times);
     }
 

@@ -356,7 +356,7 @@ fn seen(
     (format, prefilter): (&dyn Format, Option<&Prefilter>),
     plan: &Plan,
 ) -> (Vec<String>, StreamTally) {
-    let wanted = Wanted::new(plan.fields.clone());
+    let wanted = Wanted::of(plan);
     let mut context = context(format, &wanted);
     context.prefilter = prefilter;
     context.window_bytes = window_bytes;
@@ -549,7 +549,7 @@ fn windows(
     (format, prefilter): (&dyn Format, Option<&Prefilter>),
     plan: &Plan,
 ) -> Vec<u8> {
-    let wanted = Wanted::new(plan.fields.clone());
+    let wanted = Wanted::of(plan);
     let mut context = context(format, &wanted);
     context.prefilter = prefilter;
     context.window_bytes = window_bytes;

@@ -196,7 +196,7 @@ impl<'a> Lines<'a> {
         self.keep = usize::MAX;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Next {
         if let Some(length) = memchr(b'\n', &self.buffer[self.at..self.end])
             && length <= MAX_LINE
@@ -206,6 +206,7 @@ impl<'a> Lines<'a> {
         self.next_slowly()
     }
 
+    #[inline(never)]
     fn next_slowly(&mut self) -> Next {
         if self.content.is_none() {
             if self.file as usize >= self.stream.files.len() {
@@ -294,7 +295,7 @@ impl<'a> Lines<'a> {
         line
     }
 
-    #[inline]
+    #[inline(always)]
     fn whole(&mut self, length: usize, ending: usize) -> Line {
         let start = self.at;
         let mut end = start + length;

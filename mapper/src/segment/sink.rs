@@ -116,8 +116,10 @@ impl<'a> Sink<'a> {
             if own.is_none() {
                 self.inherit_from(whole.position.file, passed);
             }
-            self.inherited = own.or(self.inherited);
-            self.emit(raw, &whole, &parsed, self.inherited, visit);
+            // Not by way of the field: what was just written in parts is slow to read as a whole.
+            let time = own.or(self.inherited);
+            self.inherited = time;
+            self.emit(raw, &whole, &parsed, time, visit);
         }
         self.parsed = parsed.recycle();
         verdict
@@ -201,6 +203,7 @@ impl<'a> Sink<'a> {
         parsed.valid &= !whole.orphan;
     }
 
+    #[inline(always)]
     fn emit(
         &mut self,
         raw: &[u8],

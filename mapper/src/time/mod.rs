@@ -103,25 +103,30 @@ impl TimeReader {
     }
 
     /// The time that a whole text is: `Stamp::None` where it is of no known shape.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, text: &[u8]) -> Stamp {
-        let utc = text.split_first_chunk().and_then(|(second, rest)| {
-            let (nanos, digits) = shape::utc_fraction(rest)?;
-            Some((second, nanos, digits))
-        });
-        if let Some((second, nanos, digits)) = utc
+        if let Some((second, rest)) = text.split_first_chunk()
             && *second == self.second.text
+            && let Some((nanos, digits)) = shape::utc_fraction(rest)
         {
             return Stamp::At(Time::new(self.second.ns + i64::from(nanos), digits));
         }
         if text == &self.whole.text[..usize::from(self.whole.length)] {
             return self.whole.stamp;
         }
+        self.read_new(text)
+    }
+
+    /// As `read`, of a text that is not like the one before.
+    #[inline(never)]
+    fn read_new(&mut self, text: &[u8]) -> Stamp {
         let stamp = match shape::whole(text) {
             Some(moment) => self.resolve(&moment),
             None => Stamp::None,
         };
-        if let (Stamp::At(time), Some((second, nanos, _))) = (stamp, utc)
+        if let Stamp::At(time) = stamp
+            && let Some((second, rest)) = text.split_first_chunk()
+            && let Some((nanos, _)) = shape::utc_fraction(rest)
             && shape::is_usual(text)
         {
             self.second = LastSecond {

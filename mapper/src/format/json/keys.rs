@@ -233,6 +233,7 @@ impl<'a> Best<'a> {
     }
 
     /// The time of the first key that is there and is a timestamp.
+    #[inline(always)]
     pub fn stamp(
         &self,
         keys: &Keys,
@@ -240,28 +241,27 @@ impl<'a> Best<'a> {
         format: Option<&TimeFormat>,
         times: &mut TimeReader,
     ) -> Stamp {
-        self.first(
-            keys,
-            Meaning::Time,
-            lookup,
-            &mut |field| match read_time(field, format, times) {
+        let found = self.first(keys, Meaning::Time, lookup, |field| {
+            match read_time(field, format, times) {
                 Stamp::None => None,
                 stamp => Some(stamp),
-            },
-        )
-        .unwrap_or(Stamp::None)
+            }
+        });
+        found.unwrap_or(Stamp::None)
     }
 
     /// The level of the first key that is there, if its value is one.
+    #[inline(always)]
     pub fn level(&self, keys: &Keys, lookup: Lookup<'a, '_>) -> Option<Level> {
-        self.first(keys, Meaning::Level, lookup, &mut |field| {
+        self.first(keys, Meaning::Level, lookup, |field| {
             (field.kind != FieldKind::Null).then(|| read_level(field))
         })?
     }
 
     /// The value of the first key that is there; an object or a list only where no key has a plain value.
+    #[inline(always)]
     pub fn message(&self, keys: &Keys, lookup: Lookup<'a, '_>) -> Option<Field<'a>> {
-        self.first(keys, Meaning::Message, lookup, &mut |field| {
+        self.first(keys, Meaning::Message, lookup, |field| {
             (!matches!(field.kind, FieldKind::Null | FieldKind::Json)).then_some(field)
         })
         .or_else(|| {
@@ -272,21 +272,34 @@ impl<'a> Best<'a> {
 
     /// What `take` makes of the first value that it takes. Beyond the best key the entry is read again, which is
     /// rare: that key's value was no good.
+    #[inline(always)]
     fn first<T>(
         &self,
         keys: &Keys,
         meaning: Meaning,
         lookup: Lookup<'a, '_>,
-        take: &mut dyn FnMut(Field<'a>) -> Option<T>,
+        mut take: impl FnMut(Field<'a>) -> Option<T>,
     ) -> Option<T> {
         let (rank, field) = self.found[meaning as usize]?;
-        take(field).or_else(|| {
-            keys.paths[meaning as usize]
-                .iter()
-                .skip(usize::from(rank) + 1)
-                .find_map(|path| take(lookup(path)?))
-        })
+        match take(field) {
+            None => {
+                let others = &keys.paths[meaning as usize];
+                let others = others.get(usize::from(rank) + 1..).unwrap_or_default();
+                first_of(others, lookup, &mut take)
+            }
+            taken => taken,
+        }
     }
+}
+
+/// What `take` makes of the first of these paths that it takes.
+#[cold]
+fn first_of<'a, T>(
+    paths: &[Vec<PathPart>],
+    lookup: Lookup<'a, '_>,
+    take: &mut dyn FnMut(Field<'a>) -> Option<T>,
+) -> Option<T> {
+    paths.iter().find_map(|path| take(lookup(path)?))
 }
 
 /// Tells most names that nobody wants without a comparison.

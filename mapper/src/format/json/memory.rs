@@ -63,17 +63,25 @@ impl Place {
 }
 
 impl Memory {
-    pub fn new(keys: &Keys) -> Memory {
+    /// The one for these keys, made if there is none.
+    #[inline(always)]
+    pub fn of<'m>(keys: &Keys, memories: &'m mut Vec<Memory>) -> &'m mut Memory {
+        let is_mine = |memory: &Memory| memory.owner == keys.number();
+        let index = memories.iter().position(is_mine).unwrap_or_else(|| {
+            memories.push(Memory::new(keys));
+            memories.len() - 1
+        });
+        &mut memories[index]
+    }
+
+    #[cold]
+    fn new(keys: &Keys) -> Memory {
         Memory {
             owner: keys.number(),
             known: Vec::new(),
             heads: Box::new([NONE; 256]),
             first: NONE,
         }
-    }
-
-    pub fn is_of(&self, keys: &Keys) -> bool {
-        self.owner == keys.number()
     }
 
     /// The key that followed the last time and the place of its value, if it stands here.
@@ -173,9 +181,16 @@ fn role(name: &[u8], keys: &Keys, wanted: &Wanted) -> Role {
         (Some((id, path)), None) if path.parts.len() == 1 => Some(id as FieldId),
         _ => return Role::Any,
     };
-    match keys.meaning(name) {
-        Err(()) => Role::Any,
-        Ok(None) if field.is_none() => Role::Nothing,
-        Ok(meaning) => Role::Plain { meaning, field },
+    let Ok(meaning) = keys.meaning(name) else {
+        return Role::Any;
+    };
+    let meaning = meaning.filter(|(meaning, _)| match meaning {
+        Meaning::Time => true,
+        Meaning::Level => !wanted.unread.level,
+        Meaning::Message => !wanted.unread.message,
+    });
+    match (meaning, field) {
+        (None, None) => Role::Nothing,
+        _ => Role::Plain { meaning, field },
     }
 }

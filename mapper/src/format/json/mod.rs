@@ -111,12 +111,9 @@ fn parse<'a>(
     parsed: &mut Parsed<'a>,
 ) {
     let mut best = Best::default();
-    let is_mine = |memory: &Memory| memory.is_of(&json.keys);
-    let mut memory = match parsed.memories.iter().position(is_mine) {
-        Some(index) => parsed.memories.swap_remove(index),
-        None => Memory::new(&json.keys),
-    };
-    let valid = walk::object_known(raw, &mut memory, &json.keys, wanted, |role, key, field| {
+    let mut memories = std::mem::take(&mut parsed.memories);
+    let memory = Memory::of(&json.keys, &mut memories);
+    let valid = walk::object_known(raw, memory, &json.keys, wanted, |role, key, field| {
         if let Role::Plain { meaning, field: id } = role {
             if let Some((meaning, rank)) = meaning {
                 best.note_as(meaning, rank, field);
@@ -129,7 +126,7 @@ fn parse<'a>(
         }
     })
     .is_some();
-    parsed.memories.push(memory);
+    parsed.memories = memories;
     let lookup = |path: &[PathPart]| json.keys.lookup(raw, path);
     parsed.stamp = best.stamp(&json.keys, &lookup, json.time_format.as_ref(), times);
     parsed.level = best.level(&json.keys, &lookup);
@@ -205,6 +202,7 @@ fn note<'a>(name: &[u8], field: Field<'a>, wanted: &Wanted, parsed: &mut Parsed<
 }
 
 /// The time that a value of a time key is.
+#[inline(always)]
 pub(super) fn read_time(
     field: Field<'_>,
     format: Option<&TimeFormat>,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use jobspec::plan::FieldPath;
 
 use super::*;
+use crate::format::Unread;
 use crate::format::plain::any_times;
 
 fn json() -> Json {
@@ -342,5 +343,28 @@ proptest! {
         json().parse(&raw, &wanted, &mut any_times(), &mut parsed);
         json().fields(&raw, &mut |_, field| drop(field.value()));
         unescape(&raw);
+    }
+}
+
+#[test]
+fn what_nobody_reads_is_left_out_and_fields_of_its_name_are_not() {
+    let mut wanted = wanted(&["level", "msg"]);
+    wanted.unread = Unread {
+        level: true,
+        message: true,
+    };
+    let raw = br#"{"time":"2026-01-19T14:00:00Z","level":"error","msg":"text","severity":"info"}"#;
+    let mut parsed = Parsed::default();
+    // The second line is read with what the first one taught.
+    for _ in 0..2 {
+        parsed.clear(&wanted);
+        json().parse(raw, &wanted, &mut any_times(), &mut parsed);
+        assert!(parsed.valid && parsed.level.is_none() && parsed.message.is_none());
+        assert!(matches!(parsed.stamp, Stamp::At(_)));
+        let text = |id: usize| parsed.fields[id].map(|field| field.text);
+        assert_eq!(
+            (text(0), text(1)),
+            (Some(&b"error"[..]), Some(&b"text"[..]))
+        );
     }
 }

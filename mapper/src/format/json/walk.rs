@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use jobspec::plan::PathPart;
+use wide::u8x16;
 
 use super::keys::Keys;
 use super::memory::{Memory, Place, Role};
@@ -188,6 +189,42 @@ fn scalar_end(text: &[u8], at: usize) -> Option<(FieldKind, usize)> {
 
 #[inline(always)]
 fn number_end(text: &[u8], at: usize) -> Option<usize> {
+    short_number_end(text, at).or_else(|| any_number_end(text, at))
+}
+
+/// The end of `200` or `118.04`: digits with at most one point among them, in one look. None for what may be a number
+/// all the same.
+#[inline(always)]
+fn short_number_end(text: &[u8], at: usize) -> Option<usize> {
+    const SEEN: usize = 16;
+    let rest = text.get(at..)?;
+    // At the end of a text, its last bytes, shifted: what is behind them is no digit.
+    let bytes = match rest.first_chunk::<SEEN>() {
+        Some(chunk) => *chunk,
+        None => {
+            let last = u128::from_le_bytes(*text.last_chunk::<SEEN>()?);
+            (last >> (8 * (SEEN - rest.len()))).to_le_bytes()
+        }
+    };
+    let bytes = u8x16::new(bytes);
+    let digits = bytes - u8x16::splat(b'0');
+    let digits = digits.min(u8x16::splat(9)).simd_eq(digits).to_bitmask();
+    let points = bytes.simd_eq(u8x16::splat(b'.')).to_bitmask();
+    let length = (!(digits | points)).trailing_zeros() as usize;
+    if length >= SEEN {
+        return None;
+    }
+    let points = points & !(u32::MAX << length);
+    // A digit at both ends, no zero before another digit, and no exponent.
+    let is_plain = digits & 1 == 1
+        && digits >> (length - 1) & 1 == 1
+        && points & points.wrapping_sub(1) == 0
+        && (rest[0] != b'0' || digits & 2 == 0)
+        && !matches!(rest.get(length), Some(b'e' | b'E'));
+    is_plain.then_some(at + length)
+}
+
+fn any_number_end(text: &[u8], at: usize) -> Option<usize> {
     let digits = |at: usize| {
         let mut end = at;
         while text.get(end).is_some_and(u8::is_ascii_digit) {
@@ -360,5 +397,46 @@ impl<'a> Key<'a> {
 
     pub fn is(&self, name: &[u8]) -> bool {
         *self.name() == *name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_ends_where_the_slow_look_says() {
+        let mut numbers = vec![String::new()];
+        // Every text of up to five of these, and longer ones.
+        for length in 0..5 {
+            let shorter = numbers.iter().filter(|text| text.len() == length);
+            let longer =
+                shorter.flat_map(|text| "03.eE-+ ".chars().map(move |c| format!("{text}{c}")));
+            numbers.extend(longer.collect::<Vec<_>>());
+        }
+        for length in 6..20 {
+            numbers.push("1234567890123456789"[..length].to_owned());
+            numbers.push(format!("0.{}", &"1234567890123456789"[..length]));
+        }
+        for number in numbers {
+            for after in ["", ",", "}", ",\"a long tail\":true}"] {
+                let text = format!("{number}{after}");
+                if text.is_empty() {
+                    continue;
+                }
+                let text = text.as_bytes();
+                let short = short_number_end(text, 0);
+                if let Some(end) = short {
+                    assert_eq!(
+                        any_number_end(text, 0),
+                        Some(end),
+                        "{}",
+                        text.escape_ascii()
+                    );
+                }
+            }
+        }
+        assert_eq!(short_number_end(b"118.04,\"status\":", 0), Some(6));
+        assert_eq!(short_number_end(b"\"duration_ms\":118.04}", 14), Some(20));
     }
 }
