@@ -167,6 +167,13 @@ impl Measures {
         self.slots.iter().all(is_count)
     }
 
+    /// Whether all of them count entries, whatever these hold.
+    pub fn count_entries(&self) -> bool {
+        self.arguments
+            .iter()
+            .all(|argument| argument.expr.is_none())
+    }
+
     pub fn empty(&self) -> Box<[MeasurePartial]> {
         self.empties().collect()
     }
@@ -349,7 +356,7 @@ impl MeasurePartial {
 
     /// As `add`, of `count(*)`.
     #[inline]
-    fn add_row(&mut self) {
+    pub fn add_row(&mut self) {
         match self {
             MeasurePartial::Count(count) => count.add(true),
             _ => debug_assert!(false, "it takes values"),

@@ -30,6 +30,8 @@ pub struct Aggregate {
     /// Whether any of its values slides.
     slides: bool,
     measures: Measures,
+    /// All measures do nothing else.
+    counts_entries: bool,
     columns: Vec<Named>,
     having: Option<Expr>,
     order: Vec<Order>,
@@ -49,8 +51,7 @@ struct Group {
 pub struct AggregatePartial {
     groups: Groups,
     misfits: u64,
-    /// The key of the entry at hand, and the kinds of its values: room that is used again.
-    key: Vec<u8>,
+    /// Of the values of the entry at hand: room that is used again.
     kinds: Vec<u8>,
 }
 
@@ -136,11 +137,13 @@ impl Aggregate {
             },
         });
         let group: Vec<Group> = group.collect();
+        let measures = Measures::new(&plan.measures);
         Aggregate {
             gate: Gate::new(range, plan.predicate.as_ref()),
             slides: group.iter().any(|group| group.sliding.is_some()),
             group,
-            measures: Measures::new(&plan.measures),
+            counts_entries: measures.count_entries(),
+            measures,
             columns: plan.columns.clone(),
             having: plan.having.clone(),
             orders_measures: plan.order.iter().all(|term| {
@@ -204,22 +207,24 @@ impl Aggregate {
         entry: &Entry<'_>,
         misfits: &Misfits,
     ) {
-        partial.key.clear();
         partial.kinds.clear();
+        let key = partial.groups.room();
         for value in values {
-            key::push(&mut partial.key, value);
+            key::push(key, value);
             partial.kinds.push(Kind::of(value) as u8);
         }
-        self.add_to_key(partial, entry, misfits);
+        self.add_to_made(partial, entry, misfits);
     }
 
-    /// Adds the entry to the group whose key is at hand.
+    /// Adds the entry to the group whose key was made.
     #[inline]
-    fn add_to_key(&self, partial: &mut AggregatePartial, entry: &Entry<'_>, misfits: &Misfits) {
-        let AggregatePartial {
-            groups, key, kinds, ..
-        } = partial;
-        let measures = groups.of(key, kinds, |measures| self.measures.push_empty(measures));
+    fn add_to_made(&self, partial: &mut AggregatePartial, entry: &Entry<'_>, misfits: &Misfits) {
+        let AggregatePartial { groups, kinds, .. } = partial;
+        let empty = |measures: &mut Vec<MeasurePartial>| self.measures.push_empty(measures);
+        if self.counts_entries {
+            return groups.count_made(kinds, empty);
+        }
+        let measures = groups.of_made(kinds, empty);
         self.measures.add(measures, entry, &entry.place, misfits);
     }
 
@@ -299,13 +304,13 @@ impl Operator for Aggregate {
                 let mut values: Vec<Value<'_>> = values.collect();
                 self.add(partial, &mut values, 0, entry, &misfits);
             } else {
-                partial.key.clear();
                 partial.kinds.clear();
+                let key = partial.groups.room();
                 for group in &self.group {
-                    let kind = push_value(&mut partial.key, &group.expr, entry, &misfits);
+                    let kind = push_value(key, &group.expr, entry, &misfits);
                     partial.kinds.push(kind as u8);
                 }
-                self.add_to_key(partial, entry, &misfits);
+                self.add_to_made(partial, entry, &misfits);
             }
         }
         partial.misfits += misfits.0.get();

@@ -1,14 +1,18 @@
 //! The groups of an aggregate in memory: a hash table of numbers, and behind them a few long arrays.
 //!
 //! High cardinalities are the common hard case, so a group is small (its key, a byte for each of its values, its
-//! measures) and nothing of it is an allocation of its own.
+//! measures) and nothing of it is an allocation of its own. Where they are more than the processor's caches hold, to look
+//! one up is to wait for memory three times: for its slot, its key and its measures. So several are looked up together
+//! (`Groups::count_made`), and wait at the same time.
+
+use std::hash::BuildHasher;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 
 use super::shown::Kind;
 use crate::measure::MeasurePartial;
 use crate::measure::hash::Keyed;
-use std::hash::BuildHasher;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
@@ -16,8 +20,10 @@ pub(super) struct Groups {
     heads: Vec<Head>,
     /// Of each group its key, then a byte for the kind of each of its values.
     keys: Vec<u8>,
-    /// As many of each group as there are slots.
+    /// Of each group `width`.
     measures: Vec<MeasurePartial>,
+    width: usize,
+    waiting: Waiting,
     hasher: Keyed,
 }
 
@@ -61,46 +67,136 @@ impl Groups {
         kinds: &[u8],
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> &mut [MeasurePartial] {
-        let hash = self.hasher.hash_one(key) as u32;
+        self.settle();
+        let index = self.index_of(self.hash(key), key, kinds, empty);
+        self.measures_of(index)
+    }
+
+    /// Room for the key of an entry, for `of_made` or `count_made` to find its group.
+    pub fn room(&mut self) -> &mut Vec<u8> {
+        &mut self.waiting.texts
+    }
+
+    /// As `of`, by the key that was made in the room.
+    pub fn of_made(
+        &mut self,
+        kinds: &[u8],
+        empty: impl FnOnce(&mut Vec<MeasurePartial>),
+    ) -> &mut [MeasurePartial] {
+        self.settle();
+        let mut texts = std::mem::take(&mut self.waiting.texts);
+        let hash = self.hash(&texts);
+        let index = self.index_of(hash, &texts, kinds, empty);
+        texts.clear();
+        self.waiting.texts = texts;
+        self.measures_of(index)
+    }
+
+    /// Counts an entry in the group whose key was made in the room, at once or later. All measures count entries.
+    pub fn count_made(&mut self, kinds: &[u8], empty: impl FnOnce(&mut Vec<MeasurePartial>)) {
+        if self.heads.len() < MANY {
+            let measures = self.of_made(kinds, empty);
+            return measures.iter_mut().for_each(MeasurePartial::add_row);
+        }
+        let hash = self.hash(self.waiting.made());
+        self.waiting.push(hash, kinds);
+        if self.waiting.places.len() == TOGETHER {
+            self.settle();
+        }
+    }
+
+    /// Counts what waits. A key that is still being made stays.
+    fn settle(&mut self) {
+        if self.waiting.places.is_empty() {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut likely = [None; TOGETHER];
+        for (likely, (hash, ..)) in likely.iter_mut().zip(waiting.each()) {
+            let is_likely = |slot: &Slot| slot.hash == hash;
+            *likely = self.table.find(spread(hash), is_likely).copied();
+        }
+        let width = self.width;
+        let mut seen = 0;
+        for slot in likely.iter().flatten() {
+            seen ^= self.keys.get(slot.key.start as usize).copied().unwrap_or(0);
+            let measure = self.measures.get(slot.index as usize * width);
+            seen ^= u8::from(matches!(measure, Some(MeasurePartial::Count(_))));
+        }
+        // They are in the cache now.
+        black_box(seen);
+        for (hash, key, kinds) in waiting.each() {
+            let index = self.index_of(hash, key, kinds, |measures| {
+                let count = || MeasurePartial::Count(Default::default());
+                measures.extend(std::iter::repeat_with(count).take(width));
+            });
+            let measures = self.measures_of(index);
+            measures.iter_mut().for_each(MeasurePartial::add_row);
+        }
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    fn hash(&self, key: &[u8]) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
+    fn measures_of(&mut self, index: usize) -> &mut [MeasurePartial] {
+        &mut self.measures[index * self.width..][..self.width]
+    }
+
+    fn index_of(
+        &mut self,
+        hash: u32,
+        key: &[u8],
+        kinds: &[u8],
+        empty: impl FnOnce(&mut Vec<MeasurePartial>),
+    ) -> usize {
         let keys = &self.keys;
         let found = self.table.find(spread(hash), |slot| {
             slot.hash == hash && slot.key.of(keys) == key
         });
-        let index = match found {
-            Some(slot) => {
-                let end = slot.key.start as usize + key.len();
-                Kind::keep_plainer(&mut self.keys[end..][..kinds.len()], kinds);
-                slot.index as usize
-            }
-            None => {
-                let number = |length: usize| {
-                    u32::try_from(length).expect("a partial is far smaller than that")
-                };
-                let index = self.heads.len();
-                let head = Head {
-                    start: number(self.keys.len()),
-                    length: number(key.len()),
-                };
-                let slot = Slot {
-                    hash,
-                    index: number(index),
-                    key: head,
-                };
-                self.heads.push(head);
-                self.keys.extend_from_slice(key);
-                self.keys.extend_from_slice(kinds);
-                empty(&mut self.measures);
-                let rehash = |slot: &Slot| spread(slot.hash);
-                self.table.insert_unique(spread(hash), slot, rehash);
-                index
-            }
+        let Some(slot) = found else {
+            return self.make(hash, key, kinds, empty);
         };
-        let slots = self.measures.len() / self.heads.len();
-        &mut self.measures[index * slots..][..slots]
+        let end = slot.key.start as usize + key.len();
+        Kind::keep_plainer(&mut self.keys[end..][..kinds.len()], kinds);
+        slot.index as usize
+    }
+
+    fn make(
+        &mut self,
+        hash: u32,
+        key: &[u8],
+        kinds: &[u8],
+        empty: impl FnOnce(&mut Vec<MeasurePartial>),
+    ) -> usize {
+        let number =
+            |length: usize| u32::try_from(length).expect("a partial is far smaller than that");
+        let index = self.heads.len();
+        let head = Head {
+            start: number(self.keys.len()),
+            length: number(key.len()),
+        };
+        let slot = Slot {
+            hash,
+            index: number(index),
+            key: head,
+        };
+        self.heads.push(head);
+        self.keys.extend_from_slice(key);
+        self.keys.extend_from_slice(kinds);
+        let before = self.measures.len();
+        empty(&mut self.measures);
+        self.width = self.measures.len() - before;
+        let rehash = |slot: &Slot| spread(slot.hash);
+        self.table.insert_unique(spread(hash), slot, rehash);
+        index
     }
 
     /// Calls with every group, in the order in which they came.
     pub fn for_each(&mut self, mut visit: impl FnMut(Group<'_>)) {
+        self.settle();
         for index in 0..self.heads.len() {
             visit(self.group(index));
         }
@@ -108,6 +204,7 @@ impl Groups {
 
     /// Calls with every group, keys rising.
     pub fn for_each_sorted(&mut self, mut visit: impl FnMut(Group<'_>)) {
+        self.settle();
         // By the first words of the keys, which tell most of them apart where they lie side by side.
         let mut order: Vec<([u64; 3], u32)> = self
             .heads
@@ -139,7 +236,6 @@ impl Groups {
     }
 
     fn group(&mut self, index: usize) -> Group<'_> {
-        let slots = self.measures.len() / self.heads.len();
         let head = self.heads[index];
         let end = match self.heads.get(index + 1) {
             Some(next) => next.start as usize,
@@ -149,7 +245,7 @@ impl Groups {
         Group {
             key,
             kinds,
-            measures: &mut self.measures[index * slots..][..slots],
+            measures: &mut self.measures[index * self.width..][..self.width],
         }
     }
 }
@@ -157,6 +253,63 @@ impl Groups {
 /// The table takes its bucket from the low bits and a tag from the highest.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) | u64::from(hash) << 32
+}
+
+/// From so many groups on they are looked up together, so many at once. Few where it is tested, so that all tests of
+/// aggregates are of this too.
+const MANY: usize = if cfg!(test) { 4 } else { 2048 };
+const TOGETHER: usize = 32;
+
+/// Groups that entries were found to be of, to be counted later.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    /// Of each its key and the kinds of its values; behind them what is still being made.
+    texts: Vec<u8>,
+    places: Vec<Place>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    key_end: u32,
+    end: u32,
+}
+
+impl Waiting {
+    fn end(&self) -> usize {
+        self.places.last().map_or(0, |place| place.end as usize)
+    }
+
+    fn made(&self) -> &[u8] {
+        &self.texts[self.end()..]
+    }
+
+    fn push(&mut self, hash: u32, kinds: &[u8]) {
+        let key_end = self.texts.len() as u32;
+        self.texts.extend_from_slice(kinds);
+        self.places.push(Place {
+            hash,
+            key_end,
+            end: self.texts.len() as u32,
+        });
+    }
+
+    fn clear(&mut self) {
+        let end = self.end();
+        self.texts.drain(..end);
+        self.places.clear();
+    }
+
+    /// Of each its hash, key and kinds.
+    fn each(&self) -> impl Iterator<Item = (u32, &[u8], &[u8])> {
+        let mut start = 0;
+        self.places.iter().map(move |place| {
+            let (key_end, end) = (place.key_end as usize, place.end as usize);
+            let key = &self.texts[start..key_end];
+            start = end;
+            (place.hash, key, &self.texts[key_end..end])
+        })
+    }
 }
 
 /// The first 24 bytes, as numbers that order as they do.
@@ -189,6 +342,34 @@ mod tests {
         let mut seen = Vec::new();
         groups.for_each_sorted(|group| seen.push(String::from_utf8(group.key.to_vec()).unwrap()));
         assert_eq!(seen, sorted);
+    }
+
+    #[test]
+    fn those_that_wait_are_counted_before_anybody_looks() {
+        let measures = Measures::new(&[Measure::Count, Measure::Count]);
+        let key = |number: usize| format!("key {}", number * 7 % 50);
+        let (mut later, mut at_once) = (Groups::default(), Groups::default());
+        for number in 0..3 * TOGETHER + 9 {
+            later.room().extend_from_slice(key(number).as_bytes());
+            later.count_made(b"k", |all| measures.push_empty(all));
+            let held = at_once.of(key(number).as_bytes(), b"k", |all| measures.push_empty(all));
+            held.iter_mut().for_each(MeasurePartial::add_row);
+        }
+        assert!(!later.waiting.places.is_empty(), "some still wait");
+        let listed = |groups: &mut Groups| {
+            let mut listed = Vec::new();
+            groups.for_each_sorted(|group| {
+                let measures = format!("{:?}", group.measures);
+                listed.push((group.key.to_vec(), group.kinds.to_vec(), measures));
+            });
+            listed
+        };
+        assert_eq!(listed(&mut later.clone()), listed(&mut at_once));
+        // A key that is being made when others are settled is not lost.
+        later.room().extend_from_slice(b"another");
+        later.of_made(b"k", |all| measures.push_empty(all));
+        assert_eq!(later.len(), at_once.len() + 1);
+        assert_eq!(listed(&mut later).len(), at_once.len() + 1);
     }
 
     #[test]
