@@ -55,11 +55,12 @@ impl From<Number> for Value<'_> {
 
 impl Number {
     /// The number that a text is, in decimal notation with an optional sign and exponent; None for any other text.
-    #[inline]
+    #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<Number> {
         parse_short(text).or_else(|| Number::parse_any(text))
     }
 
+    #[inline(never)]
     fn parse_any(text: &[u8]) -> Option<Number> {
         let digits = match text.first()? {
             b'+' | b'-' => &text[1..],
@@ -316,7 +317,7 @@ impl<'a> Value<'a> {
 /// A number as most logs have them: `200`, `-3`, `118.04`, in at most eight bytes. A double holds these digits exactly,
 /// and the power of ten too, so that their quotient is the nearest double. All digits at once: a loop over so few is
 /// mostly mispredicted.
-#[inline]
+#[inline(always)]
 fn parse_short(text: &[u8]) -> Option<Number> {
     const POWERS: [f64; 7] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
     const fn each(byte: u8) -> u64 {
@@ -357,7 +358,7 @@ fn parse_short(text: &[u8]) -> Option<Number> {
 }
 
 /// A text of 1 to 8 bytes, the first in the lowest.
-#[inline]
+#[inline(always)]
 fn short_word(text: &[u8]) -> Option<u64> {
     let length = text.len();
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {

@@ -167,6 +167,7 @@ impl Row for Entry<'_> {
             .map(|field| field.value())
     }
 
+    #[inline(always)]
     fn number(&self, field: FieldId) -> Option<Number> {
         match self.fields.get(usize::from(field)) {
             Some(Some(field)) if field.kind == FieldKind::Number => Number::parse(field.text),

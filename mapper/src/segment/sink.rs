@@ -195,6 +195,7 @@ impl<'a> Sink<'a> {
         self.waiting = waiting;
     }
 
+    #[inline(always)]
     fn parse<'r>(&mut self, raw: &'r [u8], whole: &Whole, parsed: &mut Parsed<'r>) {
         let (wanted, format) = (self.context.wanted, self.context.format);
         parsed.clear(wanted);

@@ -105,16 +105,24 @@ impl TimeReader {
     /// The time that a whole text is: `Stamp::None` where it is of no known shape.
     #[inline(always)]
     pub fn read(&mut self, text: &[u8]) -> Stamp {
-        if let Some((second, rest)) = text.split_first_chunk()
-            && *second == self.second.text
-            && let Some((nanos, digits)) = shape::utc_fraction(rest)
-        {
-            return Stamp::At(Time::new(self.second.ns + i64::from(nanos), digits));
+        if let Some(time) = self.read_in_second(text) {
+            return Stamp::At(time);
         }
         if text == &self.whole.text[..usize::from(self.whole.length)] {
             return self.whole.stamp;
         }
         self.read_new(text)
+    }
+
+    /// As `read`, of a text that shares its second with the one before.
+    #[inline(always)]
+    pub fn read_in_second(&self, text: &[u8]) -> Option<Time> {
+        let (second, rest) = text.split_first_chunk()?;
+        if *second != self.second.text {
+            return None;
+        }
+        let (nanos, digits) = shape::utc_fraction(rest)?;
+        Some(Time::new(self.second.ns + i64::from(nanos), digits))
     }
 
     /// As `read`, of a text that is not like the one before.

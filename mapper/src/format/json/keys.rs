@@ -232,8 +232,14 @@ impl<'a> Best<'a> {
         }
     }
 
-    /// The time of the first key that is there and is a timestamp.
+    /// The text of the best time key, as it stands there.
     #[inline(always)]
+    pub(super) fn time_text(&self) -> Option<&'a [u8]> {
+        let (_, field) = self.found[Meaning::Time as usize]?;
+        matches!(field.kind, FieldKind::Text | FieldKind::Number).then_some(field.text)
+    }
+
+    /// The time of the first key that is there and is a timestamp.
     pub fn stamp(
         &self,
         keys: &Keys,

@@ -6,6 +6,7 @@
 
 use jobspec::expr::FieldId;
 use jobspec::plan::PathPart;
+use wide::u8x16;
 
 use super::keys::{Keys, Meaning, hash};
 use super::walk::Key;
@@ -14,6 +15,8 @@ use crate::format::Wanted;
 /// More keys are read, and not remembered.
 const MOST: usize = 1 << 10;
 const NONE: u16 = u16::MAX;
+/// Bytes of a key that are compared in one look.
+const SHORT: usize = 16;
 
 #[derive(Debug)]
 pub(in crate::format) struct Memory {
@@ -31,9 +34,9 @@ struct Known {
     name: Vec<u8>,
     /// From the key's quote to its value, as it stood the last time.
     text: Vec<u8>,
-    /// The same as a number, and its bits, where it is short enough.
-    word: u128,
-    mask: u128,
+    /// The same where it is short enough, and a bit for each of its bytes; else none.
+    word: [u8; SHORT],
+    mask: u32,
     role: Role,
     /// The one before it with that hash.
     same_hash: u16,
@@ -93,9 +96,10 @@ impl Memory {
         };
         let known = self.known.get(usize::from(next))?;
         let rest = text.get(at..)?;
-        let matches = match rest.first_chunk::<16>() {
+        let matches = match rest.first_chunk::<SHORT>() {
             Some(chunk) if known.mask != 0 => {
-                (u128::from_le_bytes(*chunk) ^ known.word) & known.mask == 0
+                let same = u8x16::new(*chunk).simd_eq(u8x16::new(known.word));
+                !same.to_bitmask() & known.mask == 0
             }
             _ => rest.starts_with(&known.text),
         };
@@ -136,7 +140,7 @@ impl Memory {
             self.known.push(Known {
                 name: key.text.to_vec(),
                 text: Vec::new(),
-                word: 0,
+                word: [0; SHORT],
                 mask: 0,
                 role: role(key.text, keys, wanted),
                 same_hash: std::mem::replace(&mut self.heads[hash], index),
@@ -159,12 +163,10 @@ impl Known {
         }
         self.text.clear();
         self.text.extend_from_slice(text);
-        (self.word, self.mask) = (0, 0);
-        if text.len() <= 16 {
-            let mut bytes = [0; 16];
-            bytes[..text.len()].copy_from_slice(text);
-            self.word = u128::from_le_bytes(bytes);
-            self.mask = u128::MAX >> (8 * (16 - text.len()));
+        self.mask = 0;
+        if let Some(word) = self.word.get_mut(..text.len()) {
+            word.copy_from_slice(text);
+            self.mask = !(u32::MAX << text.len());
         }
     }
 }

@@ -128,7 +128,14 @@ fn parse<'a>(
     .is_some();
     parsed.memories = memories;
     let lookup = |path: &[PathPart]| json.keys.lookup(raw, path);
-    parsed.stamp = best.stamp(&json.keys, &lookup, json.time_format.as_ref(), times);
+    let text = best.time_text().filter(|_| json.time_format.is_none());
+    match text.and_then(|text| times.read_in_second(text)) {
+        Some(time) => parsed.stamp = Stamp::At(time),
+        None => {
+            let format = json.time_format.as_ref();
+            parsed.stamp = best.stamp(&json.keys, &lookup, format, times);
+        }
+    }
     parsed.level = best.level(&json.keys, &lookup);
     if valid {
         parsed.message = best.message(&json.keys, &lookup);
@@ -202,7 +209,6 @@ fn note<'a>(name: &[u8], field: Field<'a>, wanted: &Wanted, parsed: &mut Parsed<
 }
 
 /// The time that a value of a time key is.
-#[inline(always)]
 pub(super) fn read_time(
     field: Field<'_>,
     format: Option<&TimeFormat>,
