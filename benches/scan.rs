@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jobspec::plan::Plan;
+use jobspec::zone::Zone;
 use jobspec::{Request, Source, compile};
 use mapper::format::{self, Format, Wanted};
 use mapper::operator::{AnyOperator, Segment};
@@ -191,7 +192,7 @@ impl Job {
             format: &*self.format,
             wanted: &self.wanted,
             prefilter,
-            timezone: chrono_tz::Tz::UTC,
+            timezone: Zone::UTC,
             year: None,
             clock_ahead_ns: 0,
             max_decoded_bytes: u64::MAX,

@@ -69,6 +69,7 @@ mod units;
 pub mod value;
 #[cfg(feature = "language")]
 mod when;
+pub mod zone;
 
 #[cfg(feature = "language")]
 pub use compile::{HostLists, LARGEST_FILE, Request, Source, compile, read_check};

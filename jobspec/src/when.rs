@@ -2,31 +2,28 @@
 //! counted from now. Nothing here asks a clock.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Tz;
 
 use crate::units;
+use crate::zone::Zone;
 
 const HELP: &str = "not a moment: write \"2026-01-19T14:00:00Z\", \"2026-01-19 14:00\" in the job's timezone, \"-24h\", \"now\", \"today\" or \"yesterday 14:00\"";
 
 /// The timezone of an IANA name, or the name that was probably meant.
-pub fn zone(name: &str) -> Result<Tz, Option<&'static str>> {
-    name.parse::<Tz>().map_err(|_| {
-        let known = chrono_tz::TZ_VARIANTS;
-        let same = known.iter().find(|zone| {
-            zone.name().eq_ignore_ascii_case(name)
-                || zone
-                    .name()
-                    .rsplit('/')
-                    .next()
-                    .is_some_and(|city| city.eq_ignore_ascii_case(name))
-        });
-        same.map(|zone| zone.name())
-            .or_else(|| crate::diagnostic::nearest(name, known.iter().map(|zone| zone.name())))
+pub fn zone(name: &str) -> Result<Zone, Option<&'static str>> {
+    name.parse().map_err(|_| {
+        let is_meant = |known: &&str| {
+            let city = known.rsplit('/').next();
+            known.eq_ignore_ascii_case(name)
+                || city.is_some_and(|city| city.eq_ignore_ascii_case(name))
+        };
+        Zone::names()
+            .find(is_meant)
+            .or_else(|| crate::diagnostic::nearest(name, Zone::names()))
     })
 }
 
 /// A moment in nanoseconds UTC, or what is wrong with it.
-pub fn moment(text: &str, now_ns: i64, zone: Tz) -> Result<i64, String> {
+pub fn moment(text: &str, now_ns: i64, zone: Zone) -> Result<i64, String> {
     let text = text.trim();
     if text.len() > 100 {
         return Err(HELP.to_owned());
@@ -114,7 +111,7 @@ fn time_of_day(text: &str) -> Option<NaiveTime> {
 
 /// The moment of a local time: the earlier where clocks were set back and it came twice, the first after the gap
 /// where they were set forward and it never came.
-pub fn in_zone(local: NaiveDateTime, zone: Tz) -> Result<i64, String> {
+pub fn in_zone(local: NaiveDateTime, zone: Zone) -> Result<i64, String> {
     let earliest = |local: NaiveDateTime| zone.from_local_datetime(&local).earliest();
     if let Some(moment) = earliest(local) {
         return within_years(moment.timestamp_nanos_opt());
@@ -244,9 +241,9 @@ mod tests {
             "2026-01-19 14:00.5",
             "1500-01-01",
         ] {
-            assert!(moment(text, NOW, Tz::UTC).is_err(), "{text}");
+            assert!(moment(text, NOW, Zone::UTC).is_err(), "{text}");
         }
-        assert!(moment("-100d", i64::MIN + 5, Tz::UTC).is_err());
+        assert!(moment("-100d", i64::MIN + 5, Zone::UTC).is_err());
     }
 
     #[test]

@@ -20,8 +20,8 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use chrono_tz::Tz;
 pub use decoding::Spare;
+use jobspec::zone::Zone;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
@@ -128,7 +128,7 @@ pub struct ReadContext<'a> {
     /// What tells lines that nobody wants; None: every line is parsed.
     pub prefilter: Option<&'a Prefilter>,
     /// For timestamps that carry no zone.
-    pub timezone: Tz,
+    pub timezone: Zone,
     /// For timestamps that carry no year; None: the latest that the file's modification time allows.
     pub year: Option<i32>,
     /// How far this host's clock runs ahead: taken off every time.

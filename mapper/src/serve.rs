@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use chrono_tz::Tz;
 use jobspec::plan::{LogPlan, Plan};
+use jobspec::zone::Zone;
 
 use self::fruit::Fruit;
 use crate::format::{self, Format, Wanted};
@@ -223,7 +223,7 @@ struct Source<'a> {
     planned: &'a PlannedStream,
     log: &'a LogPlan,
     format: Box<dyn Format>,
-    timezone: Tz,
+    timezone: Zone,
     line_counts: Option<LineCounts>,
     /// The operators that read its log, by index.
     operators: Vec<usize>,
@@ -479,10 +479,9 @@ pub fn find(start: &Start) -> Result<Manifest, Error> {
 }
 
 /// Of timestamps that carry none.
-pub(crate) fn timezone(plan: &Plan, log: &LogPlan) -> Result<Tz, Error> {
+pub(crate) fn timezone(plan: &Plan, log: &LogPlan) -> Result<Zone, Error> {
     let name = log.timezone.as_ref().unwrap_or(&plan.timezone);
-    name.parse()
-        .map_err(|_| Error::Other(format!("unknown timezone {name}")))
+    name.parse().map_err(Error::Other)
 }
 
 fn source<'a>(plan: &'a Plan, planned: &'a PlannedStream) -> Result<Source<'a>, Error> {

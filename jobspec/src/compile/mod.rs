@@ -14,8 +14,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use chrono_tz::Tz;
-
 use crate::diagnostic::{Diagnostic, Diagnostics, KEPT, Place, SourceText, nearest};
 use crate::expr::parse::{FieldTable, Mistake, Scope};
 use crate::expr::{Column, Comparison, Expr};
@@ -25,6 +23,7 @@ use crate::plan::{Plan, TimeRange};
 use crate::table::{self, Text, shortened};
 use crate::value::{OwnedValue, Value};
 use crate::when;
+use crate::zone::Zone;
 pub use results::read_check;
 use view::View;
 
@@ -96,7 +95,7 @@ struct Compiler<'a> {
     mistakes: Vec<Diagnostic>,
     more: usize,
     fields: FieldTable,
-    zone: Tz,
+    zone: Zone,
     /// Index by name, which is in the order of names.
     logs: HashMap<String, u16>,
     /// Names that `host = '…'` may have; None where a group's hosts are not known.
@@ -116,7 +115,7 @@ impl<'a> Compiler<'a> {
             mistakes: Vec::new(),
             more: 0,
             fields: FieldTable::default(),
-            zone: Tz::UTC,
+            zone: Zone::UTC,
             logs: HashMap::new(),
             hosts: None,
             comparisons: COMPARISONS,
@@ -293,7 +292,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn timezone(&mut self, text: &Text) -> Option<Tz> {
+    fn timezone(&mut self, text: &Text) -> Option<Zone> {
         match when::zone(&text.value) {
             Ok(zone) => Some(zone),
             Err(near) => {

@@ -255,14 +255,14 @@ impl Function {
             }
             Function::Hour { zone } => match time_of(&value) {
                 Some(time) => {
-                    let local = DateTime::from_timestamp_nanos(time.ns).with_timezone(&zone.tz());
+                    let local = DateTime::from_timestamp_nanos(time.ns).with_timezone(zone);
                     Value::Int(local.hour().into())
                 }
                 None => null(&value, misfits),
             },
             Function::Weekday { zone } => match time_of(&value) {
                 Some(time) => {
-                    let local = DateTime::from_timestamp_nanos(time.ns).with_timezone(&zone.tz());
+                    let local = DateTime::from_timestamp_nanos(time.ns).with_timezone(zone);
                     Value::Int(local.weekday().number_from_monday().into())
                 }
                 None => null(&value, misfits),

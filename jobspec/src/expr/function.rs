@@ -1,13 +1,11 @@
 //! The functions of an expression, as they travel: constant arguments (a regex, a width, a network) are
 //! compiled into them, the others are the call's arguments.
 
-use std::str::FromStr;
-
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Pattern, Search};
 use crate::value::Time;
+use crate::zone::Zone;
 
 /// Buckets that one time may be in, where buckets slide.
 pub const MAX_OVERLAP: i64 = 1_000;
@@ -117,48 +115,6 @@ impl Iterator for BucketStarts {
     }
 }
 
-/// A timezone by its IANA name, looked up as the plan is decoded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Zone {
-    zone: Tz,
-}
-
-impl Zone {
-    /// The zone, or what is wrong with the name.
-    pub fn new(name: &str) -> Result<Zone, String> {
-        match Tz::from_str(name) {
-            Ok(zone) => Ok(Zone { zone }),
-            Err(_) => Err(format!(
-                "`{}` is no timezone; write an IANA name like 'UTC' or 'Europe/Berlin'",
-                name.escape_debug()
-            )),
-        }
-    }
-
-    pub fn name(&self) -> &'static str {
-        self.zone.name()
-    }
-
-    pub fn tz(&self) -> Tz {
-        self.zone
-    }
-}
-
-impl TryFrom<String> for Zone {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Zone, String> {
-        Zone::new(&name)
-    }
-}
-
-impl From<Zone> for String {
-    fn from(zone: Zone) -> String {
-        zone.name().to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,11 +159,5 @@ mod tests {
         assert!(starts(i64::MAX, 1, 0).len() <= 1 + MAX_OVERLAP as usize);
         assert!(starts(0, 0, 5).is_empty() && starts(-5, -5, 5).is_empty());
         assert_eq!(Function::Lower.bucket_starts(5).count(), 0);
-    }
-
-    #[test]
-    fn a_zone_is_a_known_one() {
-        assert_eq!(Zone::new("Europe/Berlin").unwrap().name(), "Europe/Berlin");
-        assert!(Zone::new("Europe/Atlantis").is_err());
     }
 }

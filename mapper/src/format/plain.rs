@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use jobspec::expr::Pattern;
+use jobspec::zone::Zone;
 
 use super::header::{self, Header};
 use super::{Format, Parsed, Wanted};
@@ -86,7 +87,7 @@ impl Format for Plain {
 
 /// For a reading in which only the parts count, not the moment.
 pub(super) fn any_times() -> TimeReader {
-    TimeReader::new(chrono_tz::UTC, YearRule::Fixed(2000))
+    TimeReader::new(Zone::UTC, YearRule::Fixed(2000))
 }
 
 fn own_fields<'a>(header: &Header<'a>) -> [(&'static str, Option<Field<'a>>); 4] {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use jobspec::value::Level;
+use jobspec::zone::Zone;
 
 use super::header::{level_at_head, plain_to_see};
 use super::own::{self, number_or_text};
@@ -109,7 +110,7 @@ impl Format for Syslog {
     }
 
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
-        let mut times = TimeReader::new(chrono_tz::UTC, YearRule::Fixed(2000));
+        let mut times = TimeReader::new(Zone::UTC, YearRule::Fixed(2000));
         let Some(line) = self.line(raw, &mut times) else {
             return;
         };

@@ -9,6 +9,7 @@ use bstr::ByteSlice;
 use jobspec::expr::Pattern;
 use jobspec::plan::{FieldType, FormatChoice, FormatPlan, LogPlan};
 use jobspec::value::{Value, write_json_text};
+use jobspec::zone::Zone;
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +21,7 @@ struct Case {
     choice: FormatChoice,
     log: LogPlan,
     formats: Vec<FormatPlan>,
-    timezone: chrono_tz::Tz,
+    timezone: Zone,
     year: YearRule,
 }
 
@@ -364,7 +365,7 @@ fn check_law(format: &dyn Format, raw: &[u8]) {
             values.push(field.value().into_owned());
         }
     });
-    let mut times = TimeReader::new(chrono_tz::Europe::Berlin, YearRule::Fixed(2024));
+    let mut times = TimeReader::new("Europe/Berlin".parse().unwrap(), YearRule::Fixed(2024));
     let mut parsed = Parsed::default();
     parsed.clear(&wanted);
     format.starts(raw);

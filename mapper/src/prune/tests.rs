@@ -9,6 +9,7 @@ use jobspec::plan::{
     SequencePlan, StepPlan,
 };
 use jobspec::value::Value;
+use jobspec::zone::Zone;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -129,7 +130,7 @@ fn stream(folder: &Folder, files: &[Vec<u8>], packing: &[u8], format: &Marks) ->
     for (place, file) in stream.files.iter_mut().enumerate() {
         file.place_by_name = place as u32;
     }
-    stream.settle(format, chrono_tz::Tz::UTC, None);
+    stream.settle(format, Zone::UTC, None);
     stream
 }
 

@@ -206,7 +206,7 @@ pub(crate) fn context<'a>(format: &'a dyn Format, wanted: &'a Wanted) -> ReadCon
         wanted,
         prefilter: None,
         spare: None,
-        timezone: Tz::UTC,
+        timezone: Zone::UTC,
         year: None,
         clock_ahead_ns: 0,
         max_decoded_bytes: u64::MAX,
@@ -316,7 +316,7 @@ pub(super) fn oracle(files: &[Vec<u8>], format: &Marks) -> (Vec<Seen>, Vec<FileT
         }
         raw.truncate(MAX_ENTRY);
         let mut parsed = Parsed::default();
-        let mut times = TimeReader::new(Tz::UTC, crate::time::YearRule::Fixed(2026));
+        let mut times = TimeReader::new(Zone::UTC, crate::time::YearRule::Fixed(2026));
         format.parse(&raw, &Wanted::default(), &mut times, &mut parsed);
         let time = match parsed.stamp {
             Stamp::At(time) => Some(time.ns / 1_000_000_000),

@@ -537,7 +537,7 @@ fn real_formats_bear_any_cut() {
             let mut stream = folder.stream(&files, &[0, packing]);
             let log = log(&[]);
             let format = choose(FormatChoice::Auto, &log, &[], &stream.head()).format;
-            stream.settle(&*format, Tz::UTC, None);
+            stream.settle(&*format, Zone::UTC, None);
             let wanted = Wanted::default();
             let mut context = context(&*format, &wanted);
             let mut seen_by = |target, window| {

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono_tz::Tz;
 use jobspec::value::Time;
+use jobspec::zone::Zone;
 
 use super::same::{Content, compare};
 use super::{SAMPLE_BYTES, Stream, StreamFile};
@@ -15,7 +15,12 @@ use crate::time::{TimeReader, YearRule};
 impl Stream {
     /// Notes the first time of each file, puts the files in the order of these times where the order of their names
     /// contradicts it, and drops copies. To be done once, before a stream is cut.
-    pub fn settle(&mut self, format: &dyn Format, timezone: Tz, year: Option<i32>) -> Vec<Finding> {
+    pub fn settle(
+        &mut self,
+        format: &dyn Format,
+        timezone: Zone,
+        year: Option<i32>,
+    ) -> Vec<Finding> {
         let mut findings = Vec::new();
         for file in &mut self.files {
             let year = match year {

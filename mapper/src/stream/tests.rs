@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use bstr::ByteSlice;
+use jobspec::zone::Zone;
 
 use super::*;
 use crate::open::Compression;
@@ -264,7 +265,7 @@ fn first_times_correct_the_order_of_names() {
     };
     let head = found.streams[0].head();
     assert!(head.starts_with(b"@20 b\n# none at all\n@10 a\n"));
-    let findings = found.streams[0].settle(&format, chrono_tz::Tz::UTC, None);
+    let findings = found.streams[0].settle(&format, Zone::UTC, None);
     assert_eq!(found.streams[0].head(), head);
     let order = streams(&folder, &found).remove(0).1;
     assert_eq!(
@@ -288,11 +289,7 @@ fn first_times_correct_the_order_of_names() {
     let seconds = |seconds: i64| Some(seconds * 1_000_000_000);
     assert_eq!(firsts, [None, seconds(10), seconds(20), None, seconds(40)]);
     // Once settled, it stays.
-    assert!(
-        found.streams[0]
-            .settle(&format, chrono_tz::Tz::UTC, None)
-            .is_empty()
-    );
+    assert!(found.streams[0].settle(&format, Zone::UTC, None).is_empty());
 }
 
 #[test]
@@ -319,7 +316,7 @@ fn a_copy_under_another_name_is_read_once_if_it_has_times() {
         quotes: false,
         wraps: false,
     };
-    let findings = found.streams[0].settle(&format, chrono_tz::Tz::UTC, None);
+    let findings = found.streams[0].settle(&format, Zone::UTC, None);
     let order = streams(&folder, &found).remove(0).1;
     assert_eq!(order, ["app.log.5", "app.log.4", "app.log.3", "app.log"]);
     let kinds: Vec<_> = findings.iter().map(|finding| finding.kind).collect();

@@ -10,8 +10,8 @@ mod shape;
 mod strftime;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
-use chrono_tz::Tz;
 use jobspec::value::Time;
+use jobspec::zone::Zone;
 
 use crate::format::Stamp;
 pub use shape::starts_with_time;
@@ -36,7 +36,7 @@ pub enum YearRule {
 /// it resolved, so that a look into the zone's table is paid once a minute of log.
 #[derive(Clone, Debug)]
 pub struct TimeReader {
-    timezone: Tz,
+    timezone: Zone,
     is_utc: bool,
     year: YearRule,
     /// The last moment of the year rule, and how the zone's clock shows it.
@@ -66,7 +66,7 @@ struct LastSecond {
 }
 
 impl TimeReader {
-    pub fn new(timezone: Tz, year: YearRule) -> TimeReader {
+    pub fn new(timezone: Zone, year: YearRule) -> TimeReader {
         let limit_ns = match year {
             YearRule::Fixed(_) => None,
             YearRule::LatestBefore { mtime_ns } => Some(mtime_ns.saturating_add(DAY_NS)),
@@ -79,7 +79,7 @@ impl TimeReader {
                     .from_utc_datetime(&chrono::DateTime::from_timestamp_nanos(ns).naive_utc())
                     .naive_local()
             }),
-            is_utc: matches!(timezone, Tz::UTC | Tz::Etc__UTC | Tz::GMT | Tz::Etc__GMT),
+            is_utc: timezone.is_utc(),
             year,
             minute_key: 0,
             minute_ns: 0,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jobspec::plan::{FormatChoice, LogPlan};
 use jobspec::value::{Level, Time};
+use jobspec::zone::Zone;
 use mapper::entry::Entry;
 use mapper::format::{self, Wanted};
 use mapper::open::{self, Compression, Encoding};
@@ -93,7 +94,7 @@ pub fn look(path: &[u8]) -> Result<Seen, Finding> {
         format: &*chosen.format,
         wanted: &wanted,
         prefilter: None,
-        timezone: chrono_tz::Tz::UTC,
+        timezone: Zone::UTC,
         year: None,
         clock_ahead_ns: 0,
         max_decoded_bytes: MOST_BYTES,

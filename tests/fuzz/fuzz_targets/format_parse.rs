@@ -3,6 +3,7 @@
 #![no_main]
 
 use jobspec::plan::{FieldPath, FormatChoice, FormatName, LogPlan, PathPart};
+use jobspec::zone::Zone;
 use libfuzzer_sys::fuzz_target;
 use mapper::format::{Parsed, Wanted, choose};
 use mapper::time::{TimeReader, YearRule};
@@ -25,12 +26,13 @@ fn log_plan(nested_json: bool) -> LogPlan {
 }
 
 fuzz_target!(|data: &[u8]| {
+    let berlin: Zone = "Europe/Berlin".parse().expect("a zone");
     let named = FormatName::ALL.map(FormatChoice::Named);
     for choice in named.into_iter().chain([FormatChoice::Auto]) {
         for nested in [false, true] {
             let format = choose(choice, &log_plan(nested), &[], data).format;
             let year = YearRule::LatestBefore { mtime_ns: 1_768_867_200_000_000_000 };
-            let mut times = TimeReader::new(chrono_tz::Europe::Berlin, year);
+            let mut times = TimeReader::new(berlin, year);
             for raw in data.split(|byte| *byte == b'\n').chain([data]) {
                 format.starts(raw);
                 format.joins_next(raw);

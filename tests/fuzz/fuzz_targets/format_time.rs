@@ -2,12 +2,14 @@
 //! timestamp lies inside its line.
 #![no_main]
 
+use jobspec::zone::Zone;
 use libfuzzer_sys::fuzz_target;
 use mapper::time::{TimeFormat, TimeReader, YearRule, starts_with_time};
 
 fuzz_target!(|data: &[u8]| {
     let year = YearRule::LatestBefore { mtime_ns: 1_768_867_200_000_000_000 };
-    let fresh = || TimeReader::new(chrono_tz::America::New_York, year);
+    let zone: Zone = "America/New_York".parse().expect("a zone");
+    let fresh = || TimeReader::new(zone, year);
     let mut shared = fresh();
     let format = TimeFormat::new("%b %d %H:%M:%S%.f").expect("a time format");
     for text in data.split(|byte| *byte == b'\n') {

@@ -5,6 +5,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use jobspec::plan::{FormatChoice, LogPlan};
+use jobspec::zone::Zone;
 use libfuzzer_sys::fuzz_target;
 use mapper::format::{Wanted, choose};
 use mapper::open::{Compression, Content, Encoding, Reading, Shape, open};
@@ -84,7 +85,7 @@ fuzz_target!(|data: &[u8]| {
         file.find_frames(1);
     }
     let format = choose(FormatChoice::Auto, &log_plan(), &[], &stream.head()).format;
-    stream.settle(&*format, chrono_tz::UTC, None);
+    stream.settle(&*format, Zone::UTC, None);
     let wanted = Wanted::default();
     let read_by = |target_bytes, window_bytes| {
         let counts = LineCounts::default();
@@ -97,7 +98,7 @@ fuzz_target!(|data: &[u8]| {
             format: &*format,
             wanted: &wanted,
             prefilter: None,
-            timezone: chrono_tz::UTC,
+            timezone: Zone::UTC,
             year: None,
             clock_ahead_ns: 0,
             max_decoded_bytes: MOST_DECODED_BYTES,

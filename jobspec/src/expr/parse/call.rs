@@ -9,7 +9,7 @@ use super::constant::{duration_ns, network};
 use super::names::near;
 use super::scalar::{Converter, bare};
 use super::types::type_name;
-use crate::expr::function::{MAX_OVERLAP, Zone};
+use crate::expr::function::MAX_OVERLAP;
 use crate::expr::{Expr, Function, Measure, Search, Type};
 use crate::value::Value;
 
@@ -163,7 +163,7 @@ impl Converter<'_> {
             }
             "hour" | "weekday" => {
                 let time = self.time(trees[0]);
-                let zone = match Zone::new(self.timezone) {
+                let zone = match self.timezone.parse() {
                     Ok(zone) => zone,
                     Err(message) => return self.wrong(tree, message),
                 };

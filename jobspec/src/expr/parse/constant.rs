@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
-use chrono_tz::Tz;
 
 use crate::value::{OwnedValue, Time, Value};
+use crate::zone::Zone;
 
 /// A number as SQL writes it, which is also `.5` and `1.`; None beyond what a number can be.
 pub(super) fn number(text: &str) -> Option<OwnedValue> {
@@ -90,7 +90,7 @@ pub fn moment(text: &str, timezone: &str) -> Result<Time, String> {
             .map_err(|_| wrong())?;
         (clock, digits)
     };
-    let zone = Tz::from_str(timezone).map_err(|_| format!("`{timezone}` is no timezone"))?;
+    let zone: Zone = timezone.parse()?;
     // Of an hour that comes twice, the first; one that is left out is none.
     let moment = zone
         .from_local_datetime(&NaiveDateTime::new(day, clock))
