@@ -5,7 +5,7 @@ use jobspec::plan::FieldPath;
 use super::json::unescape;
 use super::own::{dash_is_null, number_or_text};
 use super::specials::{Quotes, Spaces, Specials};
-use super::{Parsed, Wanted};
+use super::{Parsed, Stamp, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::TimeReader;
 
@@ -93,7 +93,10 @@ impl<'a> Access<'a> {
 
     #[inline(always)]
     pub fn give(&self, wanted: &Wanted, times: &mut TimeReader, parsed: &mut Parsed<'a>) {
-        parsed.stamp = times.read(self.time);
+        match times.read_in_second(self.time) {
+            Some(time) => parsed.stamp = Stamp::At(time),
+            None => times.read_into(self.time, &mut parsed.stamp),
+        }
         parsed.message = Some(self.request);
         for (slot, getter) in parsed.fields.iter_mut().zip(wanted.access()) {
             *slot = getter.and_then(|getter| getter(self));
@@ -217,7 +220,8 @@ struct RequestParts<'a> {
     protocol: Option<Field<'a>>,
 }
 
-/// Method, path and protocol, where a request is one: scanners send anything.
+/// Method, path and protocol, where a request is one: scanners send anything. Who wants one of them pays for that one.
+#[inline(always)]
 fn request_parts(request: Field<'_>) -> Option<RequestParts<'_>> {
     let Field { text, kind } = request;
     let is_method = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');

@@ -164,6 +164,44 @@ impl Session {
             .is_none_or(|gap_ns| start_ns.saturating_sub(end_ns) <= gap_ns)
     }
 
+    /// Adds an entry to the sessions of the key that these values are.
+    fn add_to_key(
+        &self,
+        partial: &mut SessionPartial,
+        values: &[Value<'_>],
+        entry: &Entry<'_>,
+        misfits: &Misfits,
+    ) {
+        let takes_part = match self.hub {
+            Some(_) => !values.iter().all(Value::is_null),
+            None => !values.iter().any(Value::is_null),
+        };
+        if !takes_part {
+            return;
+        }
+        let SessionPartial { keys, key, .. } = partial;
+        key.clear();
+        values.iter().for_each(|value| key::push(key, value));
+        match keys.get_mut(key.as_slice()) {
+            Some(held) => {
+                for (held, value) in held.values.iter_mut().zip(values) {
+                    plainer(held, value);
+                }
+                self.add(&mut held.sessions, entry, misfits);
+            }
+            None => {
+                let mut sessions = match self.is_cut_by_predicates() {
+                    true => Sessions::Entries(Vec::new()),
+                    // Most keys have one session, and a list would make room for four.
+                    false => Sessions::Fragments(Vec::with_capacity(1)),
+                };
+                self.add(&mut sessions, entry, misfits);
+                let values = values.iter().map(to_owned).collect();
+                keys.insert(key.as_slice().into(), KeyPartial { values, sessions });
+            }
+        }
+    }
+
     fn add(&self, sessions: &mut Sessions, entry: &Entry<'_>, misfits: &Misfits) {
         match sessions {
             Sessions::Fragments(fragments) => self.add_to_fragments(fragments, entry, misfits),
@@ -401,36 +439,16 @@ impl Operator for Session {
     fn absorb(&self, partial: &mut SessionPartial, entry: &Entry<'_>) {
         let misfits = Misfits::default();
         if self.gate.admits(entry, &misfits) {
-            partial.key.clear();
-            let mut values = Vec::with_capacity(self.key.len());
-            for part in &self.key {
-                let value = part.expr.eval(entry, &misfits);
-                key::push(&mut partial.key, &value);
-                values.push(value);
-            }
-            let takes_part = match self.hub {
-                Some(_) => !values.iter().all(Value::is_null),
-                None => !values.iter().any(Value::is_null),
-            };
-            if takes_part {
-                let SessionPartial { keys, key, .. } = partial;
-                match keys.get_mut(key.as_slice()) {
-                    Some(held) => {
-                        for (held, value) in held.values.iter_mut().zip(&values) {
-                            plainer(held, value);
-                        }
-                        self.add(&mut held.sessions, entry, &misfits);
-                    }
-                    None => {
-                        let mut sessions = match self.is_cut_by_predicates() {
-                            true => Sessions::Entries(Vec::new()),
-                            // Most keys have one session, and a list would make room for four.
-                            false => Sessions::Fragments(Vec::with_capacity(1)),
-                        };
-                        self.add(&mut sessions, entry, &misfits);
-                        let values = values.iter().map(to_owned).collect();
-                        keys.insert(key.as_slice().into(), KeyPartial { values, sessions });
-                    }
+            match &self.key[..] {
+                // The common case, without an allocation.
+                [only] => {
+                    let value = only.expr.eval(entry, &misfits);
+                    self.add_to_key(partial, &[value], entry, &misfits);
+                }
+                parts => {
+                    let values = parts.iter().map(|part| part.expr.eval(entry, &misfits));
+                    let values: Vec<Value<'_>> = values.collect();
+                    self.add_to_key(partial, &values, entry, &misfits);
                 }
             }
         }
@@ -464,11 +482,20 @@ impl Operator for Session {
     }
 
     fn bytes(&self, partial: &SessionPartial) -> usize {
-        partial
-            .keys
-            .iter()
-            .map(|(key, held)| key.len() + held.bytes())
-            .sum()
+        // Where all fragments are as heavy, none is looked at: keys are many, and lie anywhere.
+        let fragment_bytes = (self.timeline == 0 && self.measures.are_counts())
+            .then(|| size_of::<Fragment>() + self.measures.empty_bytes());
+        let keys = partial.keys.iter().map(|(key, held)| {
+            let held_bytes = match (&held.sessions, fragment_bytes) {
+                (Sessions::Fragments(fragments), Some(fragment_bytes)) => {
+                    let values = self.key.len() * size_of::<OwnedValue>() + key.len();
+                    size_of::<KeyPartial>() + values + fragments.len() * fragment_bytes
+                }
+                _ => held.bytes(),
+            };
+            key.len() + held_bytes
+        });
+        keys.sum()
     }
 
     /// A record for each key; of what is linked a record holds several keys once ids have joined them.
