@@ -166,7 +166,7 @@ impl Merged {
     /// Copies out the next keys and their values: about so many bytes of them, and one key at least where one is left.
     pub fn batch(&mut self, bytes: usize) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        while batch.bytes.len() < bytes && self.advance()? {
+        while (batch.is_empty() || batch.bytes.len() < bytes) && self.advance()? {
             let first_value = batch.values.len();
             let key = batch.push(self.key());
             for &cursor in &self.equal {

@@ -90,6 +90,61 @@ fn any_runs_with_any_budget_are_one_sorted_map() {
     }
 }
 
+/// What each key comes with.
+fn listed(each_key: impl FnOnce(&mut Visit<'_>), list: &mut Vec<(Vec<u8>, Vec<Vec<u8>>)>) {
+    each_key(&mut |key, values| {
+        let values = values.iter().map(|value| value.to_vec());
+        list.push((key.to_vec(), values.collect()));
+        Ok(ControlFlow::Continue(()))
+    });
+}
+
+#[test]
+fn batches_are_the_same_keys_a_few_at_a_time() {
+    let mut random = Random::new(5);
+    let runs: Vec<Run> = (0..5_u64)
+        .map(|run| {
+            let mut bytes = Vec::new();
+            for key in 0..100_u64 {
+                if random.below(3) > 0 {
+                    append_record(&key.to_be_bytes(), &run.to_le_bytes(), &mut bytes);
+                }
+            }
+            Run::of_bytes(bytes)
+        })
+        .collect();
+    let mut expected = Vec::new();
+    listed(
+        |visit| each_key(runs.clone(), &Sums, visit).unwrap(),
+        &mut expected,
+    );
+    assert!(expected.len() > 90);
+    for bytes in [0, 1, 16, 17, 300, 1 << 20] {
+        let mut merged = Merged::new(runs.clone()).unwrap();
+        let mut found = Vec::new();
+        loop {
+            let batch = merged.batch(bytes).unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            // It ends with the key that fills it.
+            let before = found.len();
+            listed(
+                |visit| assert!(batch.each_key(&Sums, visit).is_ok()),
+                &mut found,
+            );
+            let lengths = found[before..].iter();
+            let mut lengths: Vec<usize> = lengths.map(|(_, values)| 8 + 8 * values.len()).collect();
+            let last = lengths.pop().unwrap();
+            let others: usize = lengths.iter().sum();
+            let is_last = found.len() == expected.len();
+            assert!(others == 0 || others < bytes);
+            assert!(others + last >= bytes || is_last);
+        }
+        assert_eq!(found, expected, "{bytes}");
+    }
+}
+
 #[test]
 fn a_merge_ends_where_it_is_told_to() {
     let mut bytes = Vec::new();
@@ -208,8 +263,18 @@ fn no_more_is_merged_than_must_be() {
     };
     assert_eq!(narrowed(total), (lengths.to_vec(), 0), "all fits");
     assert_eq!(narrowed(total - 1), (vec![900, 30, 800, 65, 20], 1));
+    // A run on disk costs its bytes twice: what this leaves is as much as there may be, to the byte.
+    let spilled = |length: u64| costs[5] - 10 * 24 + 2 * length * 24;
+    let left = total - costs[5] - costs[3] + spilled(20);
+    assert!(left < total - 1);
+    assert_eq!(narrowed(left), (vec![900, 30, 800, 65, 20], 1));
     // As long as what comes of them is taken for no more than the next, three are enough; then all that fit at once.
     let three = total - costs[5] - costs[3] - costs[1] + costs[4];
     assert_eq!(narrowed(three), (vec![900, 800, 65, 30], 1));
     assert_eq!(narrowed(three - 1), (vec![900, 800], 1));
+    // The three smallest just fit, and those after them two by two; two are left however little there is.
+    let smallest = costs[5] + costs[3] + costs[1];
+    assert_eq!(narrowed(smallest), (vec![900, 800], 3));
+    assert_eq!(narrowed(smallest - 1), (vec![900, 800], 4));
+    assert_eq!(narrowed(0), (vec![900, 800], 4));
 }
