@@ -66,7 +66,7 @@ pub trait Operator: Sync {
 
     /// Moves what a partial keeps by key into a run, keys rising. What is left of it is its core: what has to meet in
     /// memory. Core and records together are the partial; both may travel, wait and merge apart.
-    fn take_records(&self, _partial: &mut Self::Partial, _run: &mut Run) {}
+    fn take_records(&self, partial: &mut Self::Partial, run: &mut Run);
 
     /// The same of the one core that is left when all have met: nothing more will join it.
     fn take_last_records(&self, core: &mut Self::Partial, run: &mut Run) {
@@ -85,9 +85,7 @@ pub trait Operator: Sync {
     }
 
     /// The one value that several values of a key are, as bytes. Associative and commutative, as `merge` is.
-    fn join_values(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        Err(Mismatch)
-    }
+    fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch>;
 
     /// Whether which records are of one row is known only when all keys have come. Then `learn` is called with every key,
     /// after that `regroup` with every record, and what it gives is the record's key from there on.
@@ -113,14 +111,12 @@ pub trait Operator: Sync {
     /// The rows of a key; `values` are all that it has. Called for one key after the other, keys rising.
     fn finish_record(
         &self,
-        _core: &Self::Partial,
-        _key: &[u8],
-        _values: &[&[u8]],
-        _sources: &dyn Sources,
-        _rows: &mut dyn Rows,
-    ) -> Result<(), Mismatch> {
-        Err(Mismatch)
-    }
+        core: &Self::Partial,
+        key: &[u8],
+        values: &[&[u8]],
+        sources: &dyn Sources,
+        rows: &mut dyn Rows,
+    ) -> Result<(), Mismatch>;
 
     /// How many rows there are at most. Rows that are pushed with a key are cut off there by whoever sorts them.
     fn limit(&self) -> Option<usize> {

@@ -19,7 +19,7 @@ use jobspec::plan::{AnomalyPlan, Limits, Named, OperatorKind, OperatorPlan, Plan
 use jobspec::value::Value;
 
 use self::corpus::{Corpus, Random};
-use super::{AnyOperator, AnyPartial, Rows, Run, Segment, record_lengths};
+use super::{AnyOperator, AnyPartial, Mismatch, Rows, Run, Segment, record_lengths};
 use crate::frame;
 
 /// Cases of each operator.
@@ -102,6 +102,24 @@ fn a_partial_of_another_operator_is_refused() {
 }
 
 #[test]
+fn what_is_not_regrouped_learns_no_keys() {
+    let mut random = Random::new(1);
+    let cases = [
+        context::case,
+        aggregate::case,
+        select::case,
+        sequence::leftmost,
+    ];
+    for case in cases {
+        let operator = operator(&case(&mut random));
+        let mut core = operator.empty();
+        assert!(!operator.is_regrouped());
+        assert_eq!(operator.learn(&mut core, b""), Err(Mismatch));
+        assert_eq!(operator.regroup(&mut core, b"", b""), Err(Mismatch));
+    }
+}
+
+#[test]
 fn a_partial_of_another_plan_is_refused() {
     let mut random = Random::new(7);
     let corpus = Corpus::random(&mut random, 30);
@@ -137,6 +155,51 @@ fn a_partial_of_another_plan_is_refused() {
         }
     }
     assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn a_record_of_another_key_or_plan_is_refused() {
+    let (mut of_keys, mut of_plans) = (0, 0);
+    let makers: [(Maker, Caser); 3] = [
+        (|random| Corpus::random(random, 12), session::case),
+        (|random| Corpus::random(random, 12), session::linked_case),
+        (sequence::corpus, sequence::leftmost),
+    ];
+    for (seed, (corpus, case)) in (1..=60).flat_map(|seed| makers.map(|maker| (seed, maker))) {
+        let mut random = Random::new(seed);
+        let corpus = corpus(&mut random);
+        let operators = [(); 2].map(|_| operator(&case(&mut random)));
+        let [(mut core, records), (_, others)] = operators.each_ref().map(|operator| {
+            let partials = absorbed(operator, &corpus, &mut |_| false);
+            let whole = partials
+                .into_iter()
+                .reduce(|left, right| merged(operator, left, right));
+            let (mut core, mut run) = (whole.expect("there are streams"), Run::default());
+            let taken = operator.take_last_records(&mut core, &mut run);
+            taken.expect("its own partial");
+            (core, records_of(run))
+        });
+        let operator = &operators[0];
+        if operator.is_regrouped() {
+            let learnt = records
+                .iter()
+                .try_for_each(|(key, _)| operator.learn(&mut core, key));
+            assert_eq!(learnt, Ok(()), "its own keys");
+        }
+        let mut is_taken = |key: &[u8], value: &[u8]| match operator.is_regrouped() {
+            true => operator.regroup(&mut core, key, value).is_ok(),
+            false => operator.join_values(key, &[value]).is_ok(),
+        };
+        for (key, value) in &records {
+            for (other, _) in &records {
+                assert_eq!(is_taken(other, value), key == other, "seed {seed}");
+                of_keys += u32::from(key != other);
+            }
+            let others = others.iter().filter(|(other, _)| other == key);
+            of_plans += others.filter(|(_, value)| !is_taken(key, value)).count();
+        }
+    }
+    assert!(of_keys > 500 && of_plans > 50, "{of_keys}, {of_plans}");
 }
 
 /// The greatest count, as it travels.
@@ -397,17 +460,8 @@ fn finished(operator: &AnyOperator, corpus: &Corpus, partial: AnyPartial) -> Vec
 fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -> Vec<String> {
     let mut records: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
     let mut take = |run: Run| {
-        let bytes = run.into_bytes();
-        let mut rest = &bytes[..];
-        while let Some((header, after)) = rest.split_first_chunk() {
-            let (key_length, value_length) = record_lengths(header);
-            let (record, after) = after.split_at(key_length + value_length);
-            let (key, value) = record.split_at(key_length);
-            records
-                .entry(key.to_vec())
-                .or_default()
-                .push(value.to_vec());
-            rest = after;
+        for (key, value) in records_of(run) {
+            records.entry(key).or_default().push(value);
         }
     };
     let mut whole = operator.empty();
@@ -443,14 +497,14 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
 
     let mut lines = Lines(operator.columns(), Vec::new());
     for (key, mut values) in records {
-        if values.len() > 2 {
-            let rest: Vec<&[u8]> = values[1..].iter().map(Vec::as_slice).collect();
-            // Refused where bytes are hostile: a law then misses rows.
-            let Ok(joined) = operator.join_values(&key, &rest) else {
-                continue;
-            };
-            values.splice(1.., [joined]);
-        }
+        // Two values are left, or one; a value that is alone is joined with no other.
+        let first = values.len().min(2) - 1;
+        let rest: Vec<&[u8]> = values[first..].iter().map(Vec::as_slice).collect();
+        // Refused where bytes are hostile: a law then misses rows.
+        let Ok(joined) = operator.join_values(&key, &rest) else {
+            continue;
+        };
+        values.splice(first.., [joined]);
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let _ = operator.finish_record(&whole, &key, &values, &corpus.sources, &mut lines);
     }
@@ -461,6 +515,21 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
     rows.sort_by(|left, right| left.0.cmp(&right.0));
     rows.truncate(operator.limit().unwrap_or(usize::MAX));
     rows.into_iter().map(|(_, line)| line).collect()
+}
+
+/// The records of a run with their keys.
+pub fn records_of(run: Run) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let bytes = run.into_bytes();
+    let mut records = Vec::new();
+    let mut rest = &bytes[..];
+    while let Some((header, after)) = rest.split_first_chunk() {
+        let (key_length, value_length) = record_lengths(header);
+        let (record, after) = after.split_at(key_length + value_length);
+        let (key, value) = record.split_at(key_length);
+        records.push((key.to_vec(), value.to_vec()));
+        rest = after;
+    }
+    records
 }
 
 /// Rows with their keys, as lines of JSON.

@@ -143,13 +143,13 @@ impl Sequence {
         Certainty::new(&self.shape, self.range, core.extent, scope, sources)
     }
 
-    /// The rows of one key, in order, each with the place of its first entry.
+    /// The rows of one key, in order, each keyed by the place of its first entry.
     fn finish_key(
         &self,
         mut partial: KeyPartial,
         certainty: &Certainty<'_>,
         sources: &dyn Sources,
-        rows: &mut dyn FnMut(Place, &[Value<'_>]),
+        rows: &mut dyn Rows,
     ) {
         partial.settle();
         let track = Track::new(&partial.candidates, &self.shape);
@@ -165,7 +165,9 @@ impl Sequence {
         let key = Value::Object(key.collect());
         for found in matches {
             if let Some((place, row)) = self.row(&key, &track, &found, certainty, sources) {
-                rows(place, &row);
+                let mut key = SortKey::new();
+                key.place(&place);
+                rows.push_keyed(&key.into_bytes(), &row);
             }
         }
     }
@@ -341,27 +343,12 @@ impl Operator for Sequence {
     ) -> Result<(), Mismatch> {
         let held = self.join_keys(key, values)?;
         let certainty = self.certainty(core, sources);
-        self.finish_key(held, &certainty, sources, &mut |place, row| {
-            let mut key = SortKey::new();
-            key.place(&place);
-            rows.push_keyed(&key.into_bytes(), row);
-        });
+        self.finish_key(held, &certainty, sources, rows);
         Ok(())
     }
 
-    fn finish(&self, partial: SequencePartial, sources: &dyn Sources, rows: &mut dyn Rows) {
-        let certainty = self.certainty(&partial, sources);
-        let mut finished = Vec::new();
-        for key in partial.keys.into_values() {
-            self.finish_key(key, &certainty, sources, &mut |place, row| {
-                let row = row.iter().cloned().map(Value::into_owned);
-                finished.push((place, row.collect::<Vec<_>>()));
-            });
-        }
-        // Stable: of two keys that begin with one entry the lesser comes first.
-        finished.sort_by_key(|(place, _)| *place);
-        finished.into_iter().for_each(|(_, row)| rows.push(&row));
-    }
+    /// Every row is one of a record.
+    fn finish(&self, _core: SequencePartial, _sources: &dyn Sources, _rows: &mut dyn Rows) {}
 
     fn columns(&self) -> Vec<OutputColumn> {
         [

@@ -8,7 +8,8 @@ use super::{SHOWN, Sequence, SequencePartial};
 use crate::entry::{Place, Source};
 use crate::frame;
 use crate::operator::laws::corpus::{Cell, Corpus, Event, FIELDS, Random, SERVICE, USER};
-use crate::operator::{Operator, Rows, Sources};
+use crate::operator::laws::records_of;
+use crate::operator::{Operator, Rows, Run, Sources};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -124,23 +125,35 @@ fn absorbed(operator: &Sequence, corpus: &Corpus) -> SequencePartial {
     partial
 }
 
-struct Kept(Vec<Vec<OwnedValue>>);
+/// Rows with their keys.
+struct Kept(Vec<(Vec<u8>, Vec<OwnedValue>)>);
 
 impl Rows for Kept {
     fn push(&mut self, row: &[Value<'_>]) {
-        let row = row.iter().cloned().map(Value::into_owned);
-        self.0.push(row.collect());
+        self.push_keyed(b"", row);
     }
 
-    fn push_keyed(&mut self, _key: &[u8], row: &[Value<'_>]) {
-        self.push(row);
+    fn push_keyed(&mut self, key: &[u8], row: &[Value<'_>]) {
+        let row = row.iter().cloned().map(Value::into_owned);
+        self.0.push((key.to_vec(), row.collect()));
     }
 }
 
-fn rows(operator: &Sequence, partial: SequencePartial, sources: &dyn Sources) -> Kept {
+/// As a reducer makes them: key by key, and sorted.
+fn rows(
+    operator: &Sequence,
+    mut partial: SequencePartial,
+    sources: &dyn Sources,
+) -> Vec<Vec<OwnedValue>> {
+    let mut run = Run::default();
+    operator.take_last_records(&mut partial, &mut run);
     let mut rows = Kept(Vec::new());
-    operator.finish(partial, sources, &mut rows);
-    rows
+    for (key, value) in records_of(run) {
+        let finished = operator.finish_record(&partial, &key, &[&value], sources, &mut rows);
+        finished.expect("its own record");
+    }
+    rows.0.sort_by(|left, right| left.0.cmp(&right.0));
+    rows.0.into_iter().map(|(_, row)| row).collect()
 }
 
 fn part<'a>(object: &'a OwnedValue, name: &str) -> &'a OwnedValue {
@@ -174,7 +187,7 @@ fn written(row: &[OwnedValue]) -> String {
 fn found(plan: &SequencePlan, range: TimeRange, corpus: &Corpus) -> String {
     let operator = sequence(plan, range);
     let rows = rows(&operator, absorbed(&operator, corpus), &corpus.sources);
-    let rows: Vec<String> = rows.0.iter().map(|row| written(row)).collect();
+    let rows: Vec<String> = rows.iter().map(|row| written(row)).collect();
     rows.join(" | ")
 }
 
@@ -372,7 +385,7 @@ fn keys_are_apart_and_compared_by_their_text() {
     let mut plan = plan("a b");
     assert_eq!(found(&plan, TimeRange::default(), &corpus), "0 3 | 1 2");
     let operator = sequence(&plan, TimeRange::default());
-    let first = &rows(&operator, absorbed(&operator, &corpus), &corpus.sources).0[0];
+    let first = &rows(&operator, absorbed(&operator, &corpus), &corpus.sources)[0];
     let mut line = Vec::new();
     Value::List(first[..6].to_vec()).write_json(&mut line);
     assert_eq!(
@@ -479,7 +492,7 @@ fn what_is_lost_in_scope_makes_no_row_certain() {
     let certain = |plan: &SequencePlan, logs: &[u16]| {
         let operator = Sequence::new(plan, TimeRange::default(), logs).unwrap();
         let rows = rows(&operator, absorbed(&operator, &corpus), &Lost(&corpus));
-        let rows: Vec<String> = rows.0.iter().map(|row| written(row)).collect();
+        let rows: Vec<String> = rows.iter().map(|row| written(row)).collect();
         rows.join(" | ")
     };
     assert_eq!(certain(&plan, &[0]), "0 1 | 2 3");
@@ -496,7 +509,7 @@ fn a_step_shows_its_first_entries_and_counts_all() {
         push(&mut corpus, 0, index, "a", Some(index as i64), "alice");
     }
     let operator = sequence(&plan("a1.."), TimeRange::default());
-    let rows = rows(&operator, absorbed(&operator, &corpus), &corpus.sources).0;
+    let rows = rows(&operator, absorbed(&operator, &corpus), &corpus.sources);
     assert_eq!(rows.len(), 1);
     let step = &list(&rows[0][6])[0];
     assert_eq!(part(step, "count"), &Value::Int(3 * SHOWN as i128));
@@ -541,7 +554,7 @@ fn a_key_of_many_candidates_takes_no_longer_for_each() {
         let operator = sequence(&plan(text), TimeRange::default());
         let partial = absorbed(&operator, &corpus);
         let rows = rows(&operator, partial, &corpus.sources);
-        assert_eq!(rows.0.len(), wanted, "{text}");
+        assert_eq!(rows.len(), wanted, "{text}");
     }
 }
 
