@@ -314,6 +314,32 @@ mod tests {
         right.merge(few());
         assert_eq!(format!("{left:?}"), forth);
         assert_eq!(format!("{right:?}"), forth);
+        // Also where both together are few.
+        let one = || sketch(&mut [Value::owned_text("z/99999")].iter());
+        let (mut left, mut right) = (one(), sketch(&mut texts.iter()));
+        left.merge(sketch(&mut texts.iter()));
+        right.merge(one());
+        assert_eq!((left.prefix_bytes, left.others.len()), (6, 421));
+        assert_eq!(format!("{left:?}"), format!("{right:?}"));
+    }
+
+    #[test]
+    fn it_is_whole_where_both_are() {
+        let of = |value: Value<'_>| {
+            let mut sketch = Sketch::default();
+            sketch.add(&value, 1);
+            sketch
+        };
+        let whole = |left: Value<'_>, right: Value<'_>| {
+            let mut sketch = of(left);
+            sketch.merge(of(right));
+            sketch.whole
+        };
+        let (int, float) = (Value::Int(1000), Value::Float(1000.5));
+        assert!(whole(int.clone(), int.clone()));
+        assert!(!whole(int.clone(), float.clone()));
+        assert!(!whole(float.clone(), int));
+        assert!(!whole(float.clone(), float));
     }
 
     #[test]

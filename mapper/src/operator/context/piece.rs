@@ -358,8 +358,10 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open::Open;
     use super::*;
-    use crate::operator::laws::corpus::{Corpus, Random};
+    use crate::operator::Segment;
+    use crate::operator::laws::corpus::{Corpus, Event, Random};
 
     /// Of one segment, with so many entries, the first and the last of them kept.
     fn piece(segment: u32, count: u64, (head, tail): (u64, u64)) -> Piece {
@@ -404,6 +406,61 @@ mod tests {
                 assert_eq!(whole.count, u64::MAX, "{ends:?}");
                 whole.into_windows();
             }
+        }
+    }
+
+    #[test]
+    fn runs_that_are_joined_keep_what_one_run_keeps() {
+        for seed in 1..=500 {
+            let mut random = Random::new(seed);
+            let corpus = Corpus::random(&mut random, 40);
+            let events: Vec<&Event> = corpus.events().collect();
+            let mut reach = || match random.one_in(2) {
+                true => Reach::Entries(random.pick(&[0, 1, 3, 50])),
+                false => Reach::DurationNs(random.pick(&[0, 500_000_000, 2_000_000_000])),
+            };
+            let reach = Reaches {
+                before: reach(),
+                after: reach(),
+            };
+            let chance = random.pick(&[2, 7, 30]);
+            let matches: Vec<bool> = events.iter().map(|_| random.one_in(chance)).collect();
+            let run = |index: u32, range: std::ops::Range<usize>| {
+                let segment = Segment {
+                    host: 0,
+                    log: 0,
+                    stream: 0,
+                    index,
+                };
+                let mut open = Open::new(segment, reach);
+                for at in range {
+                    corpus.with_entry(events[at], |entry| open.push(entry, matches[at]));
+                }
+                open.close().1
+            };
+            let mut runs = Vec::new();
+            let mut first = 0;
+            for next in 0..=events.len() {
+                while next == events.len() || random.one_in(4) {
+                    runs.push(run(runs.len() as u32, first..next));
+                    first = next;
+                    if random.one_in(2) {
+                        break;
+                    }
+                }
+            }
+            while runs.len() > 1 {
+                let at = random.below(runs.len() - 1);
+                let right = runs.remove(at + 1);
+                runs[at].join(right, reach);
+            }
+            let shown = |run: &Piece| {
+                let kept = run.kept.iter();
+                let kept = kept.map(|kept| (kept.ordinal, kept.is_match, kept.is_covered));
+                (run.count, run.head, run.tail, kept.collect::<Vec<_>>())
+            };
+            let whole = run(0, 0..events.len());
+            assert_eq!(shown(&runs[0]), shown(&whole), "seed {seed}: {reach:?}");
         }
     }
 }

@@ -217,3 +217,49 @@ impl Fragment {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_host_and_log_the_least_file_is_named() {
+        let edge = |(host, log, stream, file): (u32, u16, u32, u32)| Edge {
+            place: Place {
+                time_ns: i64::from(host),
+                host,
+                log,
+                stream,
+                file,
+                offset: 7,
+            },
+            digits: 0,
+        };
+        let measures = Measures::new(&[]);
+        let of = |places: &[(u32, u16, u32, u32)]| {
+            let edges = places.iter().map(|place| edge(*place));
+            let fragments = edges.map(|edge| Fragment::new(edge, None, &measures));
+            let fragment = fragments.reduce(|mut left, right| {
+                left.merge(right, &measures, 0);
+                left
+            });
+            let mut named = Vec::new();
+            fragment.unwrap().places(&mut |place| {
+                named.push((place.host, place.log, place.stream, place.file));
+            });
+            named
+        };
+        let places = [
+            (2, 1, 3, 4),
+            (1, 2, 5, 6),
+            (2, 1, 3, 3),
+            (1, 0, 9, 1),
+            (1, 0, 8, 2),
+        ];
+        let least = [(1, 0, 8, 2), (1, 2, 5, 6), (2, 1, 3, 3)];
+        assert_eq!(of(&places), least);
+        let mut reversed = places;
+        reversed.reverse();
+        assert_eq!(of(&reversed), least);
+    }
+}

@@ -376,6 +376,32 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_looked_through_when_there_are_twice_as_many() {
+        let three = |number: i128| key(&[number, -number, number].map(Value::Int));
+        let mut links = Links::default();
+        let mut fewest = 0;
+        for _ in 0..30_000 {
+            links.learn(&three(1)).unwrap();
+            assert!(links.pairs.len() <= LEAST_PAIRS);
+            fewest += usize::from(links.pairs.len() == 6);
+        }
+        // At first, and after every 65,536 pairs.
+        assert_eq!(fewest, 3);
+        // What is there once is not looked for again and again.
+        let mut links = Links::default();
+        let mut distinct = BTreeSet::new();
+        for number in 1..=20_000 {
+            links.learn(&three(number)).unwrap();
+            distinct.insert(links.distinct);
+        }
+        assert_eq!(distinct, [0, LEAST_PAIRS + 2].into());
+        let mut links = Links::default();
+        let two = key(&[Value::Int(1), Value::Int(2)]);
+        (0..LEAST_PAIRS / 2).for_each(|_| links.learn(&two).unwrap());
+        assert_eq!(links.pairs.len(), LEAST_PAIRS);
+    }
+
+    #[test]
     fn what_is_no_key_is_refused() {
         let mut links = Links::default();
         assert_eq!(links.learn(&[9]), Err(Mismatch));

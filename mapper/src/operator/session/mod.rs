@@ -7,6 +7,8 @@
 mod compact;
 mod fragment;
 mod link;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use std::borrow::Cow;
