@@ -146,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn only_a_bucket_has_a_last_one() {
+        let bucket = Function::Bucket {
+            width_ns: 10,
+            step_ns: 5,
+        };
+        assert_eq!(bucket.last_bucket(24), Some(Time::from_ns(20)));
+        assert_eq!(Function::Number.last_bucket(24), None);
+    }
+
+    #[test]
     fn the_ends_of_time_do_not_overflow() {
         assert_eq!(starts(10, 10, i64::MAX), [i64::MAX - i64::MAX % 10]);
         assert_eq!(starts(10, 10, i64::MIN), [i64::MIN]);

@@ -576,3 +576,48 @@ pub fn with_text(value: &Value<'_>, call: impl FnOnce(&[u8])) {
         _ => call(&value.to_text()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Place;
+
+    #[test]
+    fn what_a_partial_holds_is_counted() {
+        let text = "x".repeat(1000);
+        let kinds = [
+            (SlotKind::Min, 1000),
+            (SlotKind::Last, 1000),
+            (SlotKind::Distinct, 8 * 50),
+            (SlotKind::Percentiles, 50 * 1000),
+            (SlotKind::Top, 50 * 1000),
+        ];
+        let misfits = Misfits::default();
+        for (kind, least) in kinds {
+            let mut partial = kind.empty();
+            let empty = partial.bytes();
+            for index in 0..50 {
+                let place = Place {
+                    time_ns: index,
+                    host: 0,
+                    log: 0,
+                    stream: 0,
+                    file: 0,
+                    offset: 0,
+                };
+                let value = Value::owned_text(format!("{text}{index}"));
+                partial.add(kind, &value, &place, &misfits);
+            }
+            assert!(partial.bytes() >= empty + least, "{kind:?}");
+        }
+        let (count, stddev) = (SlotKind::Count.empty(), SlotKind::Stddev.empty());
+        assert!(stddev.bytes() > count.bytes() && count.bytes_elsewhere() == 0);
+    }
+
+    #[test]
+    fn what_no_entry_has_is_not_sound() {
+        assert!(is_sound(&Value::Int(1)) && is_sound(&Value::Float(0.5)));
+        assert!(!is_sound(&Value::List(Vec::new())) && !is_sound(&Value::Object(Vec::new())));
+        assert!(!is_sound(&Value::Float(f64::NAN)));
+    }
+}

@@ -163,6 +163,14 @@ impl Exact {
         values.extend(self.floats.into_iter().map(Value::float));
         values
     }
+
+    fn into_sketch(self) -> Sketch {
+        let mut sketch = Sketch::default();
+        for value in self.into_values() {
+            sketch.add(&value, 1);
+        }
+        sketch
+    }
 }
 
 impl Percentiles {
@@ -189,7 +197,8 @@ impl Percentiles {
         if let Percentiles::Exact(exact) = self
             && exact.count() > EXACT
         {
-            self.coarsen();
+            let sketch = std::mem::take(&mut **exact).into_sketch();
+            *self = Percentiles::Sketch(Box::new(sketch));
         }
     }
 
@@ -235,16 +244,6 @@ impl Percentiles {
                     + exact.others.iter().map(value_bytes).sum::<usize>()
             }
             Percentiles::Sketch(sketch) => sketch.bytes(),
-        }
-    }
-
-    fn coarsen(&mut self) {
-        if let Percentiles::Exact(exact) = self {
-            let mut sketch = Sketch::default();
-            for value in std::mem::take(&mut **exact).into_values() {
-                sketch.add(&value, 1);
-            }
-            *self = Percentiles::Sketch(Box::new(sketch));
         }
     }
 
@@ -363,6 +362,32 @@ mod tests {
     }
 
     #[test]
+    fn numbers_alone_are_taken_as_values_are() {
+        let numbers = (0..=EXACT as i64).map(|index| match index % 3 {
+            0 => Number::Int(i128::from(index) - 1000),
+            1 => Number::Float(0.25 * index as f64),
+            // More than 64 bits.
+            _ => Number::Int(i128::from(index) << 80),
+        });
+        let (mut of_numbers, mut of_values) = (Percentiles::default(), Percentiles::default());
+        let wanted: Vec<f64> = (0..=10).map(|tenth| f64::from(10 * tenth)).collect();
+        for (count, number) in numbers.chain([Number::Int(7)]).enumerate() {
+            of_numbers.add_number(number);
+            of_values.add(&match number {
+                Number::Int(number) => Value::Int(number),
+                Number::Float(number) => Value::float(number),
+            });
+            if count == 1000 || count > EXACT - 2 {
+                let shown = of_numbers.clone().percentiles(&wanted);
+                assert_eq!(shown, of_values.clone().percentiles(&wanted), "{count}");
+            }
+        }
+        assert!(matches!(of_numbers, Percentiles::Sketch(_)));
+        let nothing = Percentiles::Sketch(Box::default());
+        assert_eq!(nothing.percentiles(&[50.0]), [Value::Null]);
+    }
+
+    #[test]
     fn of_one_thing_alone_it_is_that_thing() {
         let times = jobspec::value::Time::from_ns(5);
         for value in [
@@ -434,6 +459,7 @@ mod tests {
             vec![118.04, -0.5, small, 2141.77],
             vec![0.000_001, 3.25],
             vec![small, tiny, large, -large, f64::MIN_POSITIVE],
+            vec![0.5, large],
             vec![],
         ] {
             let exact = Exact {

@@ -89,4 +89,12 @@ mod tests {
         assert_eq!(sum(&[]).avg(), Value::Null);
         assert_eq!(sum(&[0]).avg(), Value::Int(0));
     }
+
+    #[test]
+    fn less_than_half_of_the_least_double_is_zero() {
+        let mut sum = sum(&[0, 0, 0]);
+        sum.add(Number::Float(f64::from_bits(1)));
+        assert_eq!(sum.sum(), Value::Float(f64::from_bits(1)));
+        assert_eq!(sum.avg(), Value::Int(0));
+    }
 }

@@ -442,3 +442,33 @@ impl Operator for Aggregate {
         partial.misfits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jobspec::expr::Measure;
+
+    use super::*;
+
+    #[test]
+    fn groups_that_no_operator_has_are_refused() {
+        let record = |measures: usize| -> BString {
+            let empty = Measures::new(&[Measure::Count]).empty();
+            let measures = vec![empty[0].clone(); measures];
+            let kinds = BStr::new(b"");
+            let record = GroupRecordOf {
+                kinds,
+                measures: &measures,
+            };
+            frame::to_bytes(&record).into()
+        };
+        let decoded = |run: &[(&[u8], usize)]| {
+            let run = run.iter();
+            let run = run.map(|(key, measures)| (BString::from(*key), record(*measures)));
+            let parts: (Vec<(BString, BString)>, u64) = (run.collect(), 7);
+            frame::from_bytes::<AggregatePartial>(&frame::to_bytes(&parts))
+        };
+        assert_eq!(decoded(&[(b"a", 1), (b"b", 1)]).unwrap().misfits, 7);
+        assert!(decoded(&[(b"a", 1), (b"b", 2)]).is_err());
+        assert!(decoded(&[(b"a", 1), (b"a", 1)]).is_err());
+    }
+}

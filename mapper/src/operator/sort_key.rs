@@ -102,11 +102,6 @@ impl SortKey {
         debug_assert_eq!(self.0.len() - start, PLACE_BYTES);
     }
 
-    /// Any number that tells equal keys apart.
-    pub fn ordinal(&mut self, ordinal: u64) {
-        self.0.extend_from_slice(&ordinal.to_be_bytes());
-    }
-
     fn other(&mut self, value: &Value<'_>) {
         match value {
             Value::Level(level) => self.0.extend([LEVEL, *level as u8]),

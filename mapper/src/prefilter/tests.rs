@@ -529,6 +529,9 @@ fn lines_are_told_by_their_shape_whatever_the_block() {
                 if random.one_in(60) && plain.is_none() {
                     plain = Some((text.len(), line as u64));
                     text.extend_from_slice(odd.as_bytes());
+                    if odd == "{" {
+                        text.extend_from_slice(&inside);
+                    }
                 } else {
                     text.extend([b"{", &inside[..], b"}"].concat());
                 }

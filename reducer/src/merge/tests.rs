@@ -143,6 +143,16 @@ fn batches_are_the_same_keys_a_few_at_a_time() {
         }
         assert_eq!(found, expected, "{bytes}");
     }
+    let batch = Merged::new(runs).unwrap().batch(1 << 20).unwrap();
+    let mut visited = 0;
+    let ended = batch.each_key(&Sums, &mut |_, _| {
+        visited += 1;
+        Ok(match visited {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+    });
+    assert!(ended.is_ok() && visited == 3);
 }
 
 #[test]

@@ -8,19 +8,22 @@ use super::corpus::{Random, SERVICE, STATUS, TOOK, USER};
 use super::{Case, field, named, predicate, range};
 
 pub fn case(random: &mut Random) -> Case {
-    let bucket = |width: i64, step: i64| Expr::Call {
+    let bucket_of = |argument: Expr, width: i64, step: i64| Expr::Call {
         function: Function::Bucket {
             width_ns: width * 1_000_000_000,
             step_ns: step * 1_000_000_000,
         },
-        arguments: vec![Expr::Column(Column::Time)],
+        arguments: vec![argument],
     };
+    let bucket = |width, step| bucket_of(Expr::Column(Column::Time), width, step);
     let by = random.pick(&[
         vec![],
         vec![field(SERVICE)],
         vec![field(STATUS), field(USER)],
         vec![bucket(5, 5)],
         vec![bucket(7, 2), field(SERVICE)],
+        // No times, and so NULL.
+        vec![bucket_of(field(STATUS), 7, 2)],
     ]);
     // Those that are shown, and those that having and order need of their own.
     let mut measures: Vec<Measure> = (0..1 + random.below(5)).map(|_| measure(random)).collect();

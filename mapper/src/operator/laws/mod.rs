@@ -56,6 +56,13 @@ fn select() {
     obeys("select", select::case);
 }
 
+/// Rows beyond a limit are let go of on the way where there are many.
+#[test]
+fn select_of_many() {
+    let corpus = |random: &mut Random| Corpus::random(random, 300);
+    obeys_all("select", CASES / 5, corpus, select::case);
+}
+
 #[test]
 fn sequence_leftmost() {
     obeys_all("sequence", 6 * CASES, sequence::corpus, sequence::leftmost);
@@ -81,6 +88,7 @@ fn test_of(operator: &AnyOperator) -> &'static str {
 fn a_partial_of_another_operator_is_refused() {
     let mut random = Random::new(1);
     let corpus = Corpus::random(&mut random, 12);
+    let event = corpus.events().next().expect("there are entries");
     let cases = [
         context::case,
         session::case,
@@ -95,8 +103,27 @@ fn a_partial_of_another_operator_is_refused() {
             let merged = operator.merge(partial.clone(), operator.empty());
             assert_eq!(merged.is_ok(), index == other);
             let mut lines = Lines(operator.columns(), Vec::new());
-            let finished = operator.finish(partial, &corpus.sources, &mut lines);
+            let finished = operator.finish(partial.clone(), &corpus.sources, &mut lines);
             assert_eq!(finished.is_ok(), index == other);
+            let mut partial = partial;
+            let mut run = Run::default();
+            let taken = operator.take_records(&mut partial, &mut run);
+            assert_eq!(taken.is_ok(), index == other);
+            let taken = operator.take_last_records(&mut partial, &mut run);
+            assert_eq!(taken.is_ok(), index == other);
+            if index != other {
+                corpus.with_entry(event, |entry| {
+                    assert_eq!(operator.absorb(&mut partial, entry), Err(Mismatch));
+                });
+                assert_eq!(operator.learn(&mut partial, b""), Err(Mismatch));
+                assert_eq!(operator.regroup(&mut partial, b"", b""), Err(Mismatch));
+                let sources = &corpus.sources;
+                let row = operator.finish_record(&partial, b"", &[b""], sources, &mut lines);
+                assert_eq!(row, Err(Mismatch));
+                let figures = (operator.bytes(&partial), operator.misfits(&partial));
+                assert_eq!(figures, (0, 0));
+                operator.places(&partial, &mut |place| panic!("{place:?}"));
+            }
         }
     }
 }
@@ -377,10 +404,10 @@ fn holds(operator: &AnyOperator, corpus: &Corpus, random: &mut Random) -> usize 
         while partials.len() > parts {
             let first = partials.swap_remove(random.below(partials.len()));
             let second = partials.swap_remove(random.below(partials.len()));
-            let first = if random.one_in(9) {
-                merged(operator, first, operator.empty())
-            } else {
-                first
+            let first = match random.below(9) {
+                0 => merged(operator, first, operator.empty()),
+                1 => through_bytes(operator, &first),
+                _ => first,
             };
             let mut both = merged(operator, first, second);
             if random.one_in(3) {
