@@ -65,3 +65,16 @@ pub(super) fn parse_bool(text: &[u8]) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_their_texts() {
+        let list = |number| Value::List(vec![Value::Int(number), Value::text(b"x")]);
+        assert_eq!(relate(&list(1), &list(1)), Related::Is(Ordering::Equal));
+        assert_eq!(relate(&list(1), &list(2)), Related::Is(Ordering::Less));
+        assert_eq!(relate(&list(1), &Value::Int(1)), Related::Misfit);
+    }
+}
