@@ -194,14 +194,14 @@ impl Prefilter {
 }
 
 /// Between objects, a line each.
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw", "x86_64+avx2"))]
 fn object_ends(block: &[u8]) -> Option<u64> {
     line_ends(block, |before, after| {
         u8::from(before != b'}') | u8::from(after != b'{')
     })
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw", "x86_64+avx2"))]
 fn text_ends(block: &[u8]) -> Option<u64> {
     line_ends(block, |_, after| u8::from(after <= b' '))
 }
