@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::{fmt, io};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -385,8 +384,8 @@ fn append_to<T: Serialize + ?Sized>(value: &T, take: &mut impl FnMut(&[u8])) {
 }
 
 /// The value of bytes that travelled; all of them must be used.
-pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
-    match bincode::serde::decode_from_slice(bytes, config()) {
+pub fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameError> {
+    match bincode::serde::borrow_decode_from_slice(bytes, config()) {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok((_, used)) => Err(FrameError::Payload(format!(
             "{} bytes too many",

@@ -286,13 +286,25 @@ impl Measures {
         }
     }
 
+    /// How many values `finish` gives.
+    pub fn results(&self) -> usize {
+        self.results
+    }
+
     /// The value of every measure, in the order of the plan.
     pub fn finish(&self, partials: Box<[MeasurePartial]>) -> Vec<OwnedValue> {
-        let mut values = vec![Value::Null; self.results];
-        for (slot, partial) in self.slots.iter().zip(partials) {
-            slot.finish(partial, &mut values);
-        }
+        let mut values = Vec::with_capacity(self.results);
+        self.finish_into(partials, &mut values);
         values
+    }
+
+    /// As `finish`, behind other values.
+    pub fn finish_into(&self, partials: Box<[MeasurePartial]>, values: &mut Vec<OwnedValue>) {
+        let start = values.len();
+        values.resize(start + self.results, Value::Null);
+        for (slot, partial) in self.slots.iter().zip(partials) {
+            slot.finish(partial, &mut values[start..]);
+        }
     }
 }
 

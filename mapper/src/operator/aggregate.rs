@@ -57,13 +57,14 @@ pub struct AggregatePartial {
 
 /// A group as it travels; its values are in its key.
 #[derive(Debug, Deserialize)]
-struct GroupRecord {
+struct GroupRecord<'a> {
     /// Of each value.
-    kinds: BString,
+    #[serde(borrow)]
+    kinds: &'a BStr,
     measures: Box<[MeasurePartial]>,
 }
 
-/// The same, borrowed.
+/// The same, all of it borrowed.
 #[derive(Serialize)]
 #[serde(rename = "GroupRecord")]
 struct GroupRecordOf<'a> {
@@ -105,12 +106,12 @@ impl<'de> Deserialize<'de> for AggregatePartial {
         };
         let mut slots = None;
         for (key, record) in parts.run {
-            let record: GroupRecord = frame::from_bytes(&record).map_err(D::Error::custom)?;
+            let record: GroupRecord<'_> = frame::from_bytes(&record).map_err(D::Error::custom)?;
             if *slots.get_or_insert(record.measures.len()) != record.measures.len() {
                 return Err(D::Error::custom("groups of different operators"));
             }
             let before = partial.groups.len();
-            partial.groups.of(&key, &record.kinds, |measures| {
+            partial.groups.of(&key, record.kinds, |measures| {
                 measures.extend(record.measures);
             });
             if partial.groups.len() == before {
@@ -234,20 +235,24 @@ impl Aggregate {
             && self.measures.accepts(measures)
     }
 
-    /// The group of a key. What is decoded is of this operator, and of this key.
-    fn join_groups(&self, key: &[u8], values: &[&[u8]]) -> Result<GroupRecord, Mismatch> {
-        let mut whole: Option<GroupRecord> = None;
+    /// Kinds and measures of a key's group. What is decoded is of this operator, and of this key.
+    fn join_groups(
+        &self,
+        key: &[u8],
+        values: &[&[u8]],
+    ) -> Result<(Vec<u8>, Box<[MeasurePartial]>), Mismatch> {
+        let mut whole: Option<(Vec<u8>, Box<[MeasurePartial]>)> = None;
         for value in values {
-            let group: GroupRecord = frame::from_bytes(value).map_err(|_| Mismatch)?;
-            if !self.accepts_group(key, &group.kinds, &group.measures) {
+            let group: GroupRecord<'_> = frame::from_bytes(value).map_err(|_| Mismatch)?;
+            if !self.accepts_group(key, group.kinds, &group.measures) {
                 return Err(Mismatch);
             }
             match &mut whole {
-                Some(whole) => {
-                    Kind::keep_plainer(&mut whole.kinds, &group.kinds);
-                    self.measures.merge(&mut whole.measures, group.measures);
+                Some((kinds, measures)) => {
+                    Kind::keep_plainer(kinds, group.kinds);
+                    self.measures.merge(measures, group.measures);
                 }
-                None => whole = Some(group),
+                None => whole = Some((group.kinds.to_vec(), group.measures)),
             }
         }
         whole.ok_or(Mismatch)
@@ -377,10 +382,10 @@ impl Operator for Aggregate {
     }
 
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        let group = self.join_groups(key, values)?;
+        let (kinds, measures) = self.join_groups(key, values)?;
         Ok(frame::to_bytes(&GroupRecordOf {
-            kinds: group.kinds.as_ref(),
-            measures: &group.measures,
+            kinds: BStr::new(&kinds),
+            measures: &measures,
         }))
     }
 
@@ -392,10 +397,11 @@ impl Operator for Aggregate {
         _sources: &dyn Sources,
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
-        let group = self.join_groups(key, values)?;
+        let (kinds, measures) = self.join_groups(key, values)?;
         let misfits = Misfits::default();
-        let mut inner = vec![Value::Null; self.group.len()];
-        inner.extend(self.measures.finish(group.measures));
+        let mut inner = Vec::with_capacity(self.group.len() + self.measures.results());
+        inner.resize(self.group.len(), Value::Null);
+        self.measures.finish_into(measures, &mut inner);
         let order = |row: &InnerRow<'_>| {
             let mut order = SortKey::new();
             for term in &self.order {
@@ -408,7 +414,7 @@ impl Operator for Aggregate {
         if early.as_ref().is_some_and(|order| !rows.wants(order)) {
             return Ok(());
         }
-        let values = shown::values(key, &group.kinds).ok_or(Mismatch)?;
+        let values = shown::values(key, &kinds).ok_or(Mismatch)?;
         inner.splice(..self.group.len(), values);
         let row = InnerRow(&inner);
         let having = self.having.as_ref();

@@ -28,7 +28,8 @@ const TEXT: u8 = 4;
 
 impl SortKey {
     pub fn new() -> SortKey {
-        SortKey::default()
+        // Room for a number or a short text: most keys have no more.
+        SortKey(Vec::with_capacity(32))
     }
 
     /// That goes on after these parts of a key.
