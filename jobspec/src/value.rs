@@ -71,7 +71,14 @@ impl Number {
         }
         let text = std::str::from_utf8(text).ok()?;
         if digits.len() <= 38 && digits.iter().all(u8::is_ascii_digit) {
-            return text.parse().ok().map(Number::Int);
+            // In 64 bits where they suffice, as that is several times as quick.
+            return match digits.len() {
+                ..=18 => text
+                    .parse()
+                    .ok()
+                    .map(|number: i64| Number::Int(number.into())),
+                _ => text.parse().ok().map(Number::Int),
+            };
         }
         if !digits
             .iter()

@@ -100,7 +100,7 @@ impl Groups {
         }
         let hash = self.hash(self.waiting.made());
         self.waiting.push(hash, kinds);
-        if self.waiting.places.len() == TOGETHER {
+        if self.waiting.is_full() {
             self.settle();
         }
     }
@@ -259,6 +259,8 @@ fn spread(hash: u32) -> u64 {
 /// aggregates are of this too.
 const MANY: usize = if cfg!(test) { 4 } else { 2048 };
 const TOGETHER: usize = 32;
+/// Long keys wait for fewer others.
+const WAITING_BYTES: usize = 16 << 10;
 
 /// Groups that entries were found to be of, to be counted later.
 #[derive(Clone, Debug, Default)]
@@ -292,6 +294,10 @@ impl Waiting {
             key_end,
             end: self.texts.len() as u32,
         });
+    }
+
+    fn is_full(&self) -> bool {
+        self.places.len() == TOGETHER || self.texts.len() >= WAITING_BYTES
     }
 
     fn clear(&mut self) {
@@ -365,11 +371,16 @@ mod tests {
             listed
         };
         assert_eq!(listed(&mut later.clone()), listed(&mut at_once));
+        // Of long keys few wait.
+        for long in 0..TOGETHER {
+            later.room().extend_from_slice(&[long as u8; 5000]);
+            later.count_made(b"k", |all| measures.push_empty(all));
+            assert!(later.waiting.texts.len() < WAITING_BYTES);
+        }
         // A key that is being made when others are settled is not lost.
         later.room().extend_from_slice(b"another");
         later.of_made(b"k", |all| measures.push_empty(all));
-        assert_eq!(later.len(), at_once.len() + 1);
-        assert_eq!(listed(&mut later).len(), at_once.len() + 1);
+        assert_eq!(listed(&mut later).len(), at_once.len() + TOGETHER + 1);
     }
 
     #[test]
