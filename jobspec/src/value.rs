@@ -335,9 +335,11 @@ fn parse_short(text: &[u8]) -> Option<Number> {
         text => (false, text),
     };
     // The last in the highest byte, zeros before the first.
-    let word = short_word(text)?;
+    let (1..=8) = text.len() else {
+        return None;
+    };
     let empty = 64 - 8 * text.len() as u32;
-    let mut digits = (word << empty) ^ (each(b'0') << empty);
+    let mut digits = (word(text) ^ each(b'0')) << empty;
     let points = digits ^ each(b'.' ^ b'0');
     let point = points.wrapping_sub(each(1)) & !points & each(0x80);
     let mut decimals = 0;
@@ -364,16 +366,27 @@ fn parse_short(text: &[u8]) -> Option<Number> {
     }
 }
 
-/// A text of 1 to 8 bytes, the first in the lowest.
+/// Up to eight bytes as a number, little-endian; of more the first eight. By reads that overlap: copying so few bytes is a
+/// call.
 #[inline(always)]
-fn short_word(text: &[u8]) -> Option<u64> {
-    let length = text.len();
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return (length <= 8).then(|| u64::from(first) | u64::from(last) << (8 * (length - 4)));
+pub fn word(bytes: &[u8]) -> u64 {
+    let four = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => match bytes.first_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => four(first) | four(last) << (8 * (bytes.len() - 4)),
+        },
+        _ => match bytes {
+            [] => 0,
+            [first, .., last] => {
+                let middle = bytes.len() / 2;
+                u64::from(*first)
+                    | u64::from(bytes[middle]) << (8 * middle)
+                    | u64::from(*last) << (8 * (bytes.len() - 1))
+            }
+            [only] => u64::from(*only),
+        },
     }
-    let byte = |at: usize| Some(u64::from(*text.get(at)?) << (8 * at));
-    Some(byte(0)? | byte(length / 2)? | byte(length - 1)?)
 }
 
 fn int_float_cmp(int: i128, float: f64) -> Ordering {

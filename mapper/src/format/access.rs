@@ -5,7 +5,7 @@ use jobspec::plan::FieldPath;
 use super::json::unescape;
 use super::own::{dash_is_null, number_or_text};
 use super::specials::{Quotes, Spaces, Specials};
-use super::{Parsed, Stamp, Wanted};
+use super::{Parsed, Wanted};
 use crate::entry::{Field, FieldKind};
 use crate::time::TimeReader;
 
@@ -93,10 +93,7 @@ impl<'a> Access<'a> {
 
     #[inline(always)]
     pub fn give(&self, wanted: &Wanted, times: &mut TimeReader, parsed: &mut Parsed<'a>) {
-        match times.read_in_second(self.time) {
-            Some(time) => parsed.stamp = Stamp::At(time),
-            None => times.read_into(self.time, &mut parsed.stamp),
-        }
+        times.read_into(self.time, &mut parsed.stamp);
         parsed.message = Some(self.request);
         for (slot, getter) in parsed.fields.iter_mut().zip(wanted.access()) {
             *slot = getter.and_then(|getter| getter(self));

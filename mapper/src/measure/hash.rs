@@ -4,6 +4,8 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
+use jobspec::value::word;
+
 const PRIMES: [u64; 4] = [
     0xa076_1d64_78bd_642f,
     0xe703_7ed1_a0b4_28db,
@@ -14,28 +16,6 @@ const PRIMES: [u64; 4] = [
 fn fold(left: u64, right: u64) -> u64 {
     let product = u128::from(left) * u128::from(right);
     product as u64 ^ (product >> 64) as u64
-}
-
-/// Up to eight bytes as a number, little-endian. By reads that overlap: copying so few bytes is a call.
-#[inline(always)]
-fn word(bytes: &[u8]) -> u64 {
-    let four = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
-    match (bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(first), Some(last)) => match bytes.first_chunk() {
-            Some(eight) => u64::from_le_bytes(*eight),
-            None => four(first) | four(last) << (8 * (bytes.len() - 4)),
-        },
-        _ => match bytes {
-            [] => 0,
-            [first, .., last] => {
-                let middle = bytes.len() / 2;
-                u64::from(*first)
-                    | u64::from(bytes[middle]) << (8 * middle)
-                    | u64::from(*last) << (8 * (bytes.len() - 1))
-            }
-            [only] => u64::from(*only),
-        },
-    }
 }
 
 /// 64 well mixed bits of a text: the same on every machine.

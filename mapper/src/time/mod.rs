@@ -105,20 +105,20 @@ impl TimeReader {
     /// The time that a whole text is: `Stamp::None` where it is of no known shape.
     #[inline(always)]
     pub fn read(&mut self, text: &[u8]) -> Stamp {
-        if let Some(time) = self.read_in_second(text) {
-            return Stamp::At(time);
-        }
         let mut stamp = Stamp::None;
         self.read_into(text, &mut stamp);
         stamp
     }
 
-    /// As `read`, of a text that does not share its second. Into its place, where nothing has to wait for all of it.
+    /// As `read`, into its place, where nothing has to wait for all of it.
     #[inline(always)]
     pub fn read_into(&mut self, text: &[u8], stamp: &mut Stamp) {
-        match text == &self.whole.text[..usize::from(self.whole.length)] {
-            true => *stamp = self.whole.stamp,
-            false => *stamp = self.read_new(text),
+        if let Some(time) = self.read_in_second(text) {
+            *stamp = Stamp::At(time);
+        } else if text == &self.whole.text[..usize::from(self.whole.length)] {
+            *stamp = self.whole.stamp;
+        } else {
+            *stamp = self.read_new(text);
         }
     }
 
