@@ -23,6 +23,7 @@ use std::ops::Range;
 use jobspec::expr::{Expr, Measure, Misfits, Row};
 use jobspec::value::{Number, OwnedValue, Value, digits};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use self::count::Count;
 use self::distinct::Distinct;
@@ -45,6 +46,9 @@ pub enum MeasurePartial {
     Distinct(Box<Distinct>),
     Top(Box<Top>),
 }
+
+/// The partials of a group: mostly one.
+pub type Partials = SmallVec<[MeasurePartial; 1]>;
 
 /// The measures of an operator, compiled: what is evaluated, what is kept of it, what is made of that.
 #[derive(Clone, Debug)]
@@ -174,7 +178,7 @@ impl Measures {
             .all(|argument| argument.expr.is_none())
     }
 
-    pub fn empty(&self) -> Box<[MeasurePartial]> {
+    pub fn empty(&self) -> Partials {
         self.empties().collect()
     }
 
@@ -291,15 +295,8 @@ impl Measures {
         self.results
     }
 
-    /// The value of every measure, in the order of the plan.
-    pub fn finish(&self, partials: Box<[MeasurePartial]>) -> Vec<OwnedValue> {
-        let mut values = Vec::with_capacity(self.results);
-        self.finish_into(partials, &mut values);
-        values
-    }
-
-    /// As `finish`, behind other values.
-    pub fn finish_into(&self, partials: Box<[MeasurePartial]>, values: &mut Vec<OwnedValue>) {
+    /// Appends the value of every measure, in the order of the plan.
+    pub fn finish(&self, partials: Partials, values: &mut Vec<Value<'_>>) {
         let start = values.len();
         values.resize(start + self.results, Value::Null);
         for (slot, partial) in self.slots.iter().zip(partials) {
@@ -457,7 +454,7 @@ impl MeasurePartial {
 }
 
 impl Slot {
-    fn finish(&self, partial: MeasurePartial, values: &mut [OwnedValue]) {
+    fn finish(&self, partial: MeasurePartial, values: &mut [Value<'_>]) {
         let value = match partial {
             MeasurePartial::Percentiles(percentiles) => {
                 let wanted: Vec<f64> = self

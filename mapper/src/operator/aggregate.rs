@@ -4,7 +4,8 @@
 //! these texts, so that it is the same bytes however it came about, and runs can be merged key by key.
 
 mod groups;
-mod shown;
+
+use std::borrow::Cow;
 
 use bstr::{BStr, BString};
 use jobspec::expr::{Column, Expr, Function, Misfits};
@@ -15,13 +16,13 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::groups::Groups;
-use self::shown::Kind;
 use super::gate::Gate;
+use super::kind::{self, Kind};
 use super::row::InnerRow;
 use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
 use crate::entry::{Entry, FieldKind, Place};
 use crate::frame;
-use crate::measure::{MeasurePartial, Measures};
+use crate::measure::{MeasurePartial, Measures, Partials};
 use crate::record::shown as shown_json;
 
 pub struct Aggregate {
@@ -61,7 +62,7 @@ struct GroupRecord<'a> {
     /// Of each value.
     #[serde(borrow)]
     kinds: &'a BStr,
-    measures: Box<[MeasurePartial]>,
+    measures: Partials,
 }
 
 /// The same, all of it borrowed.
@@ -231,17 +232,17 @@ impl Aggregate {
 
     fn accepts_group(&self, key: &[u8], kinds: &[u8], measures: &[MeasurePartial]) -> bool {
         kinds.len() == self.group.len()
-            && shown::are_values(key, kinds)
+            && kind::are_values(key, kinds)
             && self.measures.accepts(measures)
     }
 
     /// Kinds and measures of a key's group. What is decoded is of this operator, and of this key.
-    fn join_groups(
+    fn join_groups<'v>(
         &self,
         key: &[u8],
-        values: &[&[u8]],
-    ) -> Result<(Vec<u8>, Box<[MeasurePartial]>), Mismatch> {
-        let mut whole: Option<(Vec<u8>, Box<[MeasurePartial]>)> = None;
+        values: &[&'v [u8]],
+    ) -> Result<(Cow<'v, [u8]>, Partials), Mismatch> {
+        let mut whole: Option<(Cow<'v, [u8]>, Partials)> = None;
         for value in values {
             let group: GroupRecord<'_> = frame::from_bytes(value).map_err(|_| Mismatch)?;
             if !self.accepts_group(key, group.kinds, &group.measures) {
@@ -249,10 +250,12 @@ impl Aggregate {
             }
             match &mut whole {
                 Some((kinds, measures)) => {
-                    Kind::keep_plainer(kinds, group.kinds);
+                    if **kinds != **group.kinds {
+                        Kind::keep_plainer(kinds.to_mut(), group.kinds);
+                    }
                     self.measures.merge(measures, group.measures);
                 }
-                None => whole = Some((group.kinds.to_vec(), group.measures)),
+                None => whole = Some((Cow::Borrowed(group.kinds), group.measures)),
             }
         }
         whole.ok_or(Mismatch)
@@ -401,7 +404,7 @@ impl Operator for Aggregate {
         let misfits = Misfits::default();
         let mut inner = Vec::with_capacity(self.group.len() + self.measures.results());
         inner.resize(self.group.len(), Value::Null);
-        self.measures.finish_into(measures, &mut inner);
+        self.measures.finish(measures, &mut inner);
         let order = |row: &InnerRow<'_>| {
             let mut order = SortKey::new();
             for term in &self.order {
@@ -414,7 +417,7 @@ impl Operator for Aggregate {
         if early.as_ref().is_some_and(|order| !rows.wants(order)) {
             return Ok(());
         }
-        let values = shown::values(key, &kinds).ok_or(Mismatch)?;
+        let values = kind::values(key, &kinds).ok_or(Mismatch)?;
         inner.splice(..self.group.len(), values);
         let row = InnerRow(&inner);
         let having = self.having.as_ref();

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use bstr::BStr;
 use jobspec::value::{Time, Value};
 
+use super::Mismatch;
 use crate::measure::with_text;
 
 /// Appends one part of a key. NULL is no text, not even the empty one.
@@ -30,28 +32,32 @@ pub fn push_text(key: &mut Vec<u8>, text: &[u8]) {
     key.extend_from_slice(text);
 }
 
-/// The parts of a key, each as it was pushed; None is NULL. Not one of ours if there are none.
-pub fn parts(mut key: &[u8]) -> Option<Vec<Option<&[u8]>>> {
-    let mut parts = Vec::new();
-    while let Some(kind) = key.first() {
-        let length = match kind {
-            0 => 1,
-            1 => 5 + u32::from_be_bytes(*key.get(1..)?.first_chunk()?) as usize,
-            2 => 10,
-            _ => return None,
-        };
-        let (part, rest) = key.split_at_checked(length)?;
-        parts.push((*kind != 0).then_some(part));
-        key = rest;
-    }
-    Some(parts)
+/// The parts of a key, each as it was pushed; None is NULL. An error, and the end, where it is none of ours.
+pub fn parts(mut key: &[u8]) -> impl Iterator<Item = Result<Option<&[u8]>, Mismatch>> {
+    std::iter::from_fn(move || {
+        let kind = *key.first()?;
+        let part = part_length(key).and_then(|length| key.split_at_checked(length));
+        let (part, rest) = part.unzip();
+        key = rest.unwrap_or_default();
+        Some(part.map(|part| (kind != 0).then_some(part)).ok_or(Mismatch))
+    })
+}
+
+/// Of the first part.
+fn part_length(key: &[u8]) -> Option<usize> {
+    Some(match key.first()? {
+        0 => 1,
+        1 => 5 + u32::from_be_bytes(*key.get(1..)?.first_chunk()?) as usize,
+        2 => 10,
+        _ => return None,
+    })
 }
 
 /// The text of a part that is not NULL.
-pub fn text(part: &[u8]) -> Cow<'_, [u8]> {
+pub fn text(part: &[u8]) -> Cow<'_, BStr> {
     match time(part) {
-        Some(time) => Cow::Owned(time.to_string().into_bytes()),
-        None => Cow::Borrowed(part.get(5..).unwrap_or_default()),
+        Some(time) => Cow::Owned(time.to_string().into()),
+        None => Cow::Borrowed(part.get(5..).unwrap_or_default().into()),
     }
 }
 
@@ -90,8 +96,8 @@ mod tests {
     fn a_key_comes_apart_again() {
         let time = Value::Time(Time::new(1_768_831_200_500_000_000, 3));
         let whole = key(&[Value::text(b"ab"), Value::Null, time, Value::Int(-7)]);
-        let texts = parts(&whole).unwrap().into_iter().map(|part| {
-            let text = text(part?).into_owned();
+        let texts = parts(&whole).map(|part| {
+            let text = Vec::from(text(part.unwrap()?).into_owned());
             String::from_utf8(text).ok()
         });
         let texts: Vec<Option<String>> = texts.collect();
@@ -99,9 +105,10 @@ mod tests {
         let expected = expected.map(|text| Some(text).filter(|text| !text.is_empty()));
         assert_eq!(texts, expected);
         for end in 0..whole.len() {
-            assert!(parts(&whole[..end]).is_none_or(|parts| parts.len() < 4));
+            assert!(parts(&whole[..end]).filter(Result::is_ok).count() < 4);
         }
-        assert_eq!(parts(&[3]), None);
-        assert_eq!(parts(&[1, 255, 255, 255, 255]), None);
+        for torn in [&[3][..], &[1, 255, 255, 255, 255], &[1, 0, 0, 0], &[2, 0]] {
+            assert!(parts(torn).eq([Err(Mismatch)]));
+        }
     }
 }

@@ -9,6 +9,8 @@ mod any;
 mod context;
 mod gate;
 mod key;
+mod keys;
+mod kind;
 #[cfg(test)]
 pub(crate) mod laws;
 mod placed;

@@ -1,10 +1,10 @@
 //! Finished rows as expressions see them.
 
 use jobspec::expr::{Column, FieldId, Row};
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 
 /// A group's values, then its measures.
-pub struct InnerRow<'a>(pub &'a [OwnedValue]);
+pub struct InnerRow<'a>(pub &'a [Value<'a>]);
 
 impl Row for InnerRow<'_> {
     // An entry's columns and fields are no part of a finished row: the job language resolves names by their place.

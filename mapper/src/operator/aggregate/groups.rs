@@ -1,51 +1,21 @@
-//! The groups of an aggregate in memory: a hash table of numbers, and behind them a few long arrays.
+//! The groups of an aggregate in memory: keys by number, and behind them one long list of measures.
 //!
-//! High cardinalities are the common hard case, so a group is small (its key, a byte for each of its values, its
-//! measures) and nothing of it is an allocation of its own. Where they are more than the processor's caches hold, to look
-//! one up is to wait for memory three times: for its slot, its key and its measures. So several are looked up together
+//! High cardinalities are the common hard case. Where they are more than the processor's caches hold, to look one up is to
+//! wait for memory three times: for its slot, its key and its measures. So several are looked up together
 //! (`Groups::count_made`), and wait at the same time.
 
-use std::hash::BuildHasher;
 use std::hint::black_box;
 
-use hashbrown::HashTable;
-
-use super::shown::Kind;
 use crate::measure::MeasurePartial;
-use crate::measure::hash::Keyed;
+use crate::operator::keys::Keys;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
-    table: HashTable<Slot>,
-    heads: Vec<Head>,
-    /// Of each group its key, then a byte for the kind of each of its values.
-    keys: Vec<u8>,
+    keys: Keys,
     /// Of each group `width`.
     measures: Vec<MeasurePartial>,
     width: usize,
     waiting: Waiting,
-    hasher: Keyed,
-}
-
-/// Where a group is: enough to tell it by its key without a look anywhere else.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    index: u32,
-    key: Head,
-}
-
-/// The place of a key.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    start: u32,
-    length: u32,
-}
-
-impl Head {
-    fn of(self, keys: &[u8]) -> &[u8] {
-        &keys[self.start as usize..][..self.length as usize]
-    }
 }
 
 /// One group on its way out, or in.
@@ -57,7 +27,7 @@ pub(super) struct Group<'a> {
 
 impl Groups {
     pub fn len(&self) -> usize {
-        self.heads.len()
+        self.keys.len()
     }
 
     /// The measures of a group, which is made if it is not there: of as many slots as `empty` gives.
@@ -68,7 +38,7 @@ impl Groups {
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> &mut [MeasurePartial] {
         self.settle();
-        let index = self.index_of(self.hash(key), key, kinds, empty);
+        let index = self.index_of(self.keys.hash(key), key, kinds, empty);
         self.measures_of(index)
     }
 
@@ -85,7 +55,7 @@ impl Groups {
     ) -> &mut [MeasurePartial] {
         self.settle();
         let mut texts = std::mem::take(&mut self.waiting.texts);
-        let hash = self.hash(&texts);
+        let hash = self.keys.hash(&texts);
         let index = self.index_of(hash, &texts, kinds, empty);
         texts.clear();
         self.waiting.texts = texts;
@@ -94,11 +64,11 @@ impl Groups {
 
     /// Counts an entry in the group whose key was made in the room, at once or later. All measures count entries.
     pub fn count_made(&mut self, kinds: &[u8], empty: impl FnOnce(&mut Vec<MeasurePartial>)) {
-        if self.heads.len() < MANY {
+        if self.len() < MANY {
             let measures = self.of_made(kinds, empty);
             return measures.iter_mut().for_each(MeasurePartial::add_row);
         }
-        let hash = self.hash(self.waiting.made());
+        let hash = self.keys.hash(self.waiting.made());
         self.waiting.push(hash, kinds);
         if self.waiting.is_full() {
             self.settle();
@@ -113,14 +83,13 @@ impl Groups {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut likely = [None; TOGETHER];
         for (likely, (hash, ..)) in likely.iter_mut().zip(waiting.each()) {
-            let is_likely = |slot: &Slot| slot.hash == hash;
-            *likely = self.table.find(spread(hash), is_likely).copied();
+            *likely = self.keys.likely(hash);
         }
         let width = self.width;
         let mut seen = 0;
-        for slot in likely.iter().flatten() {
-            seen ^= self.keys.get(slot.key.start as usize).copied().unwrap_or(0);
-            let measure = self.measures.get(slot.index as usize * width);
+        for slot in likely.into_iter().flatten() {
+            seen ^= self.keys.touch(slot);
+            let measure = self.measures.get(slot.index() * width);
             seen ^= u8::from(matches!(measure, Some(MeasurePartial::Count(_))));
         }
         // They are in the cache now.
@@ -137,10 +106,6 @@ impl Groups {
         self.waiting = waiting;
     }
 
-    fn hash(&self, key: &[u8]) -> u32 {
-        self.hasher.hash_one(key) as u32
-    }
-
     fn measures_of(&mut self, index: usize) -> &mut [MeasurePartial] {
         &mut self.measures[index * self.width..][..self.width]
     }
@@ -152,52 +117,19 @@ impl Groups {
         kinds: &[u8],
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> usize {
-        let keys = &self.keys;
-        let found = self.table.find(spread(hash), |slot| {
-            slot.hash == hash && slot.key.of(keys) == key
-        });
-        let Some(slot) = found else {
-            return self.make(hash, key, kinds, empty);
-        };
-        let end = slot.key.start as usize + key.len();
-        Kind::keep_plainer(&mut self.keys[end..][..kinds.len()], kinds);
-        slot.index as usize
-    }
-
-    fn make(
-        &mut self,
-        hash: u32,
-        key: &[u8],
-        kinds: &[u8],
-        empty: impl FnOnce(&mut Vec<MeasurePartial>),
-    ) -> usize {
-        let number =
-            |length: usize| u32::try_from(length).expect("a partial is far smaller than that");
-        let index = self.heads.len();
-        let head = Head {
-            start: number(self.keys.len()),
-            length: number(key.len()),
-        };
-        let slot = Slot {
-            hash,
-            index: number(index),
-            key: head,
-        };
-        self.heads.push(head);
-        self.keys.extend_from_slice(key);
-        self.keys.extend_from_slice(kinds);
-        let before = self.measures.len();
-        empty(&mut self.measures);
-        self.width = self.measures.len() - before;
-        let rehash = |slot: &Slot| spread(slot.hash);
-        self.table.insert_unique(spread(hash), slot, rehash);
+        let (index, is_new) = self.keys.number(hash, key, kinds);
+        if is_new {
+            let before = self.measures.len();
+            empty(&mut self.measures);
+            self.width = self.measures.len() - before;
+        }
         index
     }
 
     /// Calls with every group, in the order in which they came.
     pub fn for_each(&mut self, mut visit: impl FnMut(Group<'_>)) {
         self.settle();
-        for index in 0..self.heads.len() {
+        for index in 0..self.len() {
             visit(self.group(index));
         }
     }
@@ -205,21 +137,8 @@ impl Groups {
     /// Calls with every group, keys rising.
     pub fn for_each_sorted(&mut self, mut visit: impl FnMut(Group<'_>)) {
         self.settle();
-        // By the first words of the keys, which tell most of them apart where they lie side by side.
-        let mut order: Vec<([u64; 3], u32)> = self
-            .heads
-            .iter()
-            .enumerate()
-            .map(|(index, head)| (first_words(head.of(&self.keys)), index as u32))
-            .collect();
-        order.sort_unstable_by(|left, right| {
-            left.0.cmp(&right.0).then_with(|| {
-                let key = |index: u32| self.heads[index as usize].of(&self.keys);
-                key(left.1).cmp(key(right.1))
-            })
-        });
-        for (_, index) in order {
-            visit(self.group(index as usize));
+        for index in self.keys.sorted() {
+            visit(self.group(index));
         }
     }
 
@@ -229,30 +148,17 @@ impl Groups {
 
     /// About so many bytes of memory, but for what measures hold elsewhere.
     pub fn bytes(&self) -> usize {
-        self.keys.len()
-            + self.table.capacity() * (size_of::<Slot>() + 1)
-            + self.heads.len() * size_of::<Head>()
-            + self.measures.len() * size_of::<MeasurePartial>()
+        self.keys.bytes() + self.measures.len() * size_of::<MeasurePartial>()
     }
 
     fn group(&mut self, index: usize) -> Group<'_> {
-        let head = self.heads[index];
-        let end = match self.heads.get(index + 1) {
-            Some(next) => next.start as usize,
-            None => self.keys.len(),
-        };
-        let (key, kinds) = self.keys[head.start as usize..end].split_at(head.length as usize);
+        let (key, kinds) = self.keys.get(index);
         Group {
             key,
             kinds,
             measures: &mut self.measures[index * self.width..][..self.width],
         }
     }
-}
-
-/// The table takes its bucket from the low bits and a tag from the highest.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) | u64::from(hash) << 32
 }
 
 /// From so many groups on they are looked up together, so many at once. Few where it is tested, so that all tests of
@@ -318,37 +224,11 @@ impl Waiting {
     }
 }
 
-/// The first 24 bytes, as numbers that order as they do.
-fn first_words(key: &[u8]) -> [u64; 3] {
-    let mut bytes = [0; 24];
-    let length = key.len().min(24);
-    bytes[..length].copy_from_slice(&key[..length]);
-    let (words, _) = bytes.as_chunks::<8>();
-    [0, 1, 2].map(|index| u64::from_be_bytes(words[index]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::Measures;
     use jobspec::expr::Measure;
-
-    #[test]
-    fn groups_come_out_sorted_and_each_once() {
-        let measures = Measures::new(&[Measure::Count]);
-        let mut groups = Groups::default();
-        let key = |number: u32| format!("{:-<30}{}", "a long common head", number % 1000);
-        for number in (0..3000_u32).rev() {
-            let text = key(number * 7);
-            groups.of(text.as_bytes(), b"", |all| measures.push_empty(all));
-        }
-        assert_eq!(groups.len(), 1000);
-        let mut sorted: Vec<String> = (0..1000).map(key).collect();
-        sorted.sort();
-        let mut seen = Vec::new();
-        groups.for_each_sorted(|group| seen.push(String::from_utf8(group.key.to_vec()).unwrap()));
-        assert_eq!(seen, sorted);
-    }
 
     #[test]
     fn those_that_wait_are_counted_before_anybody_looks() {
@@ -381,16 +261,5 @@ mod tests {
         later.room().extend_from_slice(b"another");
         later.of_made(b"k", |all| measures.push_empty(all));
         assert_eq!(listed(&mut later).len(), at_once.len() + TOGETHER + 1);
-    }
-
-    #[test]
-    fn the_plainer_kind_of_a_text_stays() {
-        let measures = Measures::new(&[Measure::Count]);
-        let mut groups = Groups::default();
-        for kinds in [[Kind::Text as u8], [Kind::Int as u8], [Kind::Text as u8]] {
-            groups.of(b"200", &kinds, |all| measures.push_empty(all));
-        }
-        groups.for_each(|group| assert_eq!(group.kinds, [Kind::Int as u8]));
-        assert_eq!(groups.len(), 1);
     }
 }

@@ -1,14 +1,14 @@
 //! A session or a part of one, as a summary: what lies between two silences.
 
-use jobspec::value::{Level, OwnedValue, Time, Value};
-use serde::{Deserialize, Serialize};
+use jobspec::value::{Level, Time, Value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::timeline::Timeline;
-use crate::entry::Place;
-use crate::measure::{MeasurePartial, Measures};
+use crate::entry::{Place, Source};
+use crate::measure::{MeasurePartial, Measures, Partials};
 use crate::operator::Sources;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Fragment {
     /// The first entry, and the last of those that have a time.
     pub first: Edge,
@@ -17,7 +17,7 @@ pub struct Fragment {
     /// By level, in order; entries without one are in none.
     levels: [u64; 6],
     origins: Origins,
-    pub measures: Box<[MeasurePartial]>,
+    pub measures: Partials,
     pub timeline: Timeline,
 }
 
@@ -40,12 +40,19 @@ impl Edge {
 }
 
 /// Of each host and log a stream and a file, the least: enough to find their names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Origins {
     /// Most sessions have no other: nothing of it lies elsewhere.
     one: Origin,
-    others: Vec<Origin>,
+    others: Others,
 }
+
+/// Small where there are none.
+#[expect(
+    clippy::box_collection,
+    reason = "a list without room is three times as large"
+)]
+type Others = Option<Box<Vec<Origin>>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Origin {
@@ -85,12 +92,16 @@ impl Origins {
     fn of(place: Place) -> Origins {
         Origins {
             one: Origin::of(place),
-            others: Vec::new(),
+            others: None,
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = Origin> {
-        std::iter::once(self.one).chain(self.others.iter().copied())
+    fn others(&self) -> &[Origin] {
+        self.others.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Origin> + Clone {
+        std::iter::once(self.one).chain(self.others().iter().copied())
     }
 
     /// Keeps them sorted, so that they are the same in whatever order they come.
@@ -104,17 +115,15 @@ impl Origins {
             std::mem::swap(&mut self.one, &mut origin);
         }
         let key = (origin.host, origin.log);
-        match self
-            .others
-            .binary_search_by_key(&key, |held| (held.host, held.log))
-        {
-            Ok(at) => self.others[at] = self.others[at].min(origin),
-            Err(at) => self.others.insert(at, origin),
+        let others = self.others.get_or_insert_default();
+        match others.binary_search_by_key(&key, |held| (held.host, held.log)) {
+            Ok(at) => others[at] = others[at].min(origin),
+            Err(at) => others.insert(at, origin),
         }
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Origin>() * self.others.len()
+        size_of_val(self.others())
     }
 }
 
@@ -186,7 +195,7 @@ impl Fragment {
         size_of::<Fragment>() + self.origins.bytes() + measures + self.timeline.bytes()
     }
 
-    pub fn levels(&self) -> OwnedValue {
+    pub fn levels(&self) -> Value<'static> {
         let counts = Level::ALL
             .into_iter()
             .zip(self.levels)
@@ -200,27 +209,143 @@ impl Fragment {
 
     /// The names of the hosts, and of the logs, sorted.
     pub fn hosts_and_logs<'s>(&self, sources: &'s dyn Sources) -> (Value<'s>, Value<'s>) {
-        let sources: Vec<_> = self
-            .origins
-            .iter()
-            .map(|origin| sources.source(&origin.place(self.first.place)))
-            .collect();
-        let names = |mut names: Vec<&'s str>| {
+        let places = self.origins.iter();
+        let sources = places.map(|origin| sources.source(&origin.place(self.first.place)));
+        let names = |name: fn(&Source) -> &str| {
+            let mut names: Vec<&str> = sources.clone().map(name).collect();
             names.sort_unstable();
             names.dedup();
             let names = names.into_iter().map(str::as_bytes);
             Value::List(names.map(Value::text).collect())
         };
-        (
-            names(sources.iter().map(|source| source.host.as_str()).collect()),
-            names(sources.iter().map(|source| source.log.as_str()).collect()),
-        )
+        (names(|source| &source.host), names(|source| &source.log))
+    }
+}
+
+/// A fragment as it travels: most are of one place in a log and a little time, and the last entry is told by the first.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Fragment")]
+struct Parts<M, T> {
+    first: Edge,
+    last: LastEdge,
+    entries: u64,
+    levels: [u64; 6],
+    /// None: that of the first entry.
+    origin: Option<Origin>,
+    others: Others,
+    measures: M,
+    timeline: T,
+}
+
+#[derive(Serialize, Deserialize)]
+enum LastEdge {
+    /// In the file of the first entry; what it is more than that, modulo 2^64.
+    Near {
+        ns: u64,
+        offset: u64,
+        digits: u8,
+    },
+    Elsewhere(Edge),
+}
+
+impl LastEdge {
+    fn of(first: Edge, last: Edge) -> LastEdge {
+        if Origin::of(first.place) != Origin::of(last.place) {
+            return LastEdge::Elsewhere(last);
+        }
+        LastEdge::Near {
+            ns: last.place.time_ns.wrapping_sub(first.place.time_ns) as u64,
+            offset: last.place.offset.wrapping_sub(first.place.offset),
+            digits: last.digits,
+        }
+    }
+
+    fn edge(self, first: Edge) -> Edge {
+        match self {
+            LastEdge::Near { ns, offset, digits } => Edge {
+                place: Place {
+                    time_ns: first.place.time_ns.wrapping_add(ns as i64),
+                    offset: first.place.offset.wrapping_add(offset),
+                    ..first.place
+                },
+                digits,
+            },
+            LastEdge::Elsewhere(last) => last,
+        }
+    }
+}
+
+impl Serialize for Fragment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (first, one) = (self.first, self.origins.one);
+        let parts = Parts {
+            first,
+            last: LastEdge::of(first, self.last),
+            entries: self.entries,
+            levels: self.levels,
+            origin: (one != Origin::of(first.place)).then_some(one),
+            others: self.origins.others.clone(),
+            measures: &self.measures,
+            timeline: &self.timeline,
+        };
+        parts.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fragment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fragment, D::Error> {
+        let parts: Parts<Partials, Timeline> = Parts::deserialize(deserializer)?;
+        let first = parts.first;
+        Ok(Fragment {
+            first,
+            last: parts.last.edge(first),
+            entries: parts.entries,
+            levels: parts.levels,
+            origins: Origins {
+                one: parts.origin.unwrap_or(Origin::of(first.place)),
+                others: parts.others,
+            },
+            measures: parts.measures,
+            timeline: parts.timeline,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jobspec::expr::Measure;
+
     use super::*;
+    use crate::frame;
+    use crate::operator::laws::corpus::Random;
+
+    #[test]
+    fn what_travels_is_the_same_fragment() {
+        let measures = Measures::new(&[Measure::Count]);
+        let mut random = Random::new(3);
+        let numbers = [0, 1, 7, i64::MIN, Place::UNTIMED];
+        for _ in 0..500 {
+            let edges = [(); 3].map(|()| Edge {
+                place: Place {
+                    time_ns: random.pick(&numbers),
+                    host: random.pick(&[0, 0, 0, 1]),
+                    log: random.pick(&[0, 0, 1]),
+                    stream: 0,
+                    file: random.pick(&[0, 0, 2]),
+                    offset: random.pick(&numbers) as u64,
+                },
+                digits: random.pick(&[0, 9]),
+            });
+            let fragments = edges.map(|edge| Fragment::new(edge, Some(Level::Info), &measures));
+            let fragment = fragments.into_iter().reduce(|mut left, right| {
+                left.merge(right, &measures, 0);
+                left
+            });
+            let bytes = frame::to_bytes(&fragment);
+            let again: Option<Fragment> = frame::from_bytes(&bytes).unwrap();
+            assert_eq!(format!("{fragment:?}"), format!("{again:?}"));
+        }
+    }
 
     #[test]
     fn of_each_host_and_log_the_least_file_is_named() {

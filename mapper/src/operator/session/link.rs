@@ -9,17 +9,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
-use bstr::ByteSlice;
+use bstr::{BStr, ByteSlice};
 use jobspec::expr::Misfits;
 use jobspec::plan::Named;
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 
 use super::compact::Compact;
 use super::fragment::Fragment;
-use super::{KeyPartial, Session, Sessions};
+use super::{KeyPartial, KeyRecord, Session, Sessions};
 use crate::frame;
 use crate::measure::hash::Keyed;
-use crate::measure::plainer;
+use crate::operator::kind::{self, Kind};
 use crate::operator::{Mismatch, Rows, Sources, key};
 use crate::record::shown;
 
@@ -77,9 +77,10 @@ impl Links {
 
     fn ids<'a>(&mut self, key: &'a [u8]) -> Result<Vec<Id<'a>>, Mismatch> {
         let hasher = Keyed::default();
-        let parts = key::parts(key).ok_or(Mismatch)?.into_iter().enumerate();
-        let ids = parts.filter_map(|(field, part)| Some((field, part?)));
+        let parts = key::parts(key).enumerate();
+        let ids = parts.filter_map(|(field, part)| Some((field, part.transpose()?)));
         let ids = ids.map(|(field, part)| {
+            let part = part?;
             let half = |half: u64| u128::from(hasher.hash_one((field as u64, half, part)));
             let next = u32::try_from(self.numbers.len()).map_err(|_| Mismatch)?;
             let number = *self.numbers.entry(half(0) << 64 | half(1)).or_insert(next);
@@ -173,41 +174,45 @@ impl Settled {
 
 impl Session {
     /// The partials of several keys, each key once, keys rising. What is decoded is of this operator.
-    pub(super) fn join_linked(&self, values: &[&[u8]]) -> Result<Vec<KeyPartial>, Mismatch> {
-        let mut whole: BTreeMap<Vec<u8>, KeyPartial> = BTreeMap::new();
+    pub(super) fn join_linked<'v>(
+        &self,
+        values: &[&'v [u8]],
+    ) -> Result<Vec<(&'v BStr, KeyPartial<'v>)>, Mismatch> {
+        let mut whole: BTreeMap<&BStr, KeyPartial<'v>> = BTreeMap::new();
         for value in values {
-            let keys: Vec<KeyPartial> = frame::from_bytes(value).map_err(|_| Mismatch)?;
-            for held in keys {
-                if !self.accepts_key(&held) {
-                    return Err(Mismatch);
-                }
-                match whole.get_mut(&self.key_of(&held)) {
+            let keys: Vec<(&BStr, KeyRecord<&BStr, Sessions>)> =
+                frame::from_bytes(value).map_err(|_| Mismatch)?;
+            for (key, record) in keys {
+                let held = self.decoded(key, record)?;
+                match whole.get_mut(key) {
                     Some(whole) => self.add_key(whole, held),
                     None => {
-                        whole.insert(self.key_of(&held), held);
+                        whole.insert(key, held);
                     }
                 }
             }
         }
-        let mut keys: Vec<KeyPartial> = whole.into_values().collect();
-        keys.iter_mut().for_each(|held| self.settle_key(held));
+        let mut keys: Vec<_> = whole.into_iter().collect();
+        for (_, held) in &mut keys {
+            self.settle(&mut held.sessions);
+        }
         Ok(keys)
     }
 
     /// The rows of a component.
     pub(super) fn finish_linked(
         &self,
-        keys: Vec<KeyPartial>,
+        keys: Vec<(&BStr, KeyPartial<'_>)>,
         sources: &dyn Sources,
         rows: &mut dyn Rows,
-    ) {
+    ) -> Result<(), Mismatch> {
         let misfits = Misfits::default();
         let mut values = Vec::with_capacity(keys.len());
         let mut fragments: Vec<(Fragment, Vec<usize>)> = Vec::new();
         let mut entries: Vec<(Compact, usize)> = Vec::new();
-        for (index, key) in keys.into_iter().enumerate() {
-            values.push(key.values);
-            match key.sessions {
+        for (index, (key, held)) in keys.into_iter().enumerate() {
+            values.push(kind::values(key, &held.kinds).ok_or(Mismatch)?);
+            match held.sessions {
                 Sessions::Fragments(held) => {
                     fragments.extend(held.into_iter().map(|held| (held, vec![index])));
                 }
@@ -223,6 +228,7 @@ impl Session {
             let ids = ids.of(&self.key, keys);
             self.push_rows(&ids, fragment, &misfits, sources, rows);
         }
+        Ok(())
     }
 
     fn joined_linked(
@@ -245,28 +251,31 @@ impl Session {
 }
 
 /// The ids of a component, as rows show them.
-struct Ids {
+struct Ids<'k> {
     /// By field and text.
-    shown: BTreeMap<(usize, Vec<u8>), OwnedValue>,
+    shown: BTreeMap<(usize, Vec<u8>), Value<'k>>,
     /// Of each key.
-    values: Vec<Box<[OwnedValue]>>,
+    values: Vec<Vec<Value<'k>>>,
 }
 
-impl Ids {
-    fn new(values: Vec<Box<[OwnedValue]>>) -> Ids {
-        let mut shown: BTreeMap<(usize, Vec<u8>), OwnedValue> = BTreeMap::new();
+impl<'k> Ids<'k> {
+    fn new(values: Vec<Vec<Value<'k>>>) -> Ids<'k> {
+        let mut shown: BTreeMap<(usize, Vec<u8>), Value<'k>> = BTreeMap::new();
         for (field, value) in values.iter().flat_map(|values| values.iter().enumerate()) {
             if value.is_null() {
                 continue;
             }
             let held = shown.entry((field, value.to_text().into_owned()));
-            plainer(held.or_insert_with(|| value.clone()), value);
+            let held = held.or_insert_with(|| value.clone());
+            if Kind::of(value) < Kind::of(held) {
+                *held = value.clone();
+            }
         }
         Ids { shown, values }
     }
 
     /// Those of some keys by field, each once; hubs too.
-    fn of(&self, fields: &[Named], mut keys: Vec<usize>) -> OwnedValue {
+    fn of(&self, fields: &[Named], mut keys: Vec<usize>) -> Value<'k> {
         keys.sort_unstable();
         keys.dedup();
         let named = fields.iter().enumerate().map(|(field, named)| {
@@ -275,7 +284,7 @@ impl Ids {
                 .filter(|value| !value.is_null())
                 .map(|value| (field, value.to_text().into_owned()))
                 .collect();
-            let mut list: Vec<&OwnedValue> =
+            let mut list: Vec<&Value<'k>> =
                 texts.iter().filter_map(|id| self.shown.get(id)).collect();
             list.sort_by(|left, right| left.total_cmp(right));
             let list = list.into_iter().cloned().map(shown).collect();

@@ -12,26 +12,26 @@ mod tests;
 mod timeline;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 
 use bstr::{BStr, BString};
 use jobspec::expr::{Expr, Misfits};
 use jobspec::plan::{Named, SessionKey, SessionPlan, TimeRange};
-use jobspec::value::{OwnedValue, Value};
+use jobspec::value::Value;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use self::compact::Compact;
 use self::fragment::{Edge, Fragment};
 use self::link::Links;
 use super::gate::Gate;
+use super::keys::Keys;
+use super::kind::{self, Kind};
 use super::row::InnerRow;
 use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
 use crate::entry::{Entry, Place};
 use crate::frame;
-use crate::measure::hash::Keyed;
-use crate::measure::{Measures, is_sound, plainer, to_owned, value_bytes};
+use crate::measure::Measures;
 use crate::record::{EntryRecord, shown};
 
 pub struct Session {
@@ -52,63 +52,90 @@ pub struct Session {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "SessionParts")]
+#[serde(try_from = "SessionParts")]
 pub struct SessionPartial {
-    keys: HashMap<Box<[u8]>, KeyPartial, Keyed>,
+    keys: Keys,
+    /// Of each key.
+    sessions: Vec<Sessions>,
     misfits: u64,
-    /// The key of the entry at hand: room that is used again.
+    /// The key of the entry at hand, and the kinds of its values: room that is used again.
     key: Vec<u8>,
+    kinds: Vec<u8>,
     /// In the reducer, where ids are linked: what joins them. It does not travel.
     links: Option<Box<Links>>,
 }
 
+/// What is kept of a key beside its text, as it travels: borrowed from bytes, or from a partial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeyPartial {
-    values: Box<[OwnedValue]>,
-    sessions: Sessions,
+struct KeyRecord<K, S> {
+    /// Of each of the key's values.
+    kinds: K,
+    sessions: S,
 }
+
+/// As it was decoded, and joined with others.
+type KeyPartial<'v> = KeyRecord<Cow<'v, BStr>, Sessions>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Sessions {
-    /// By time, more than a gap between any two.
-    Fragments(Vec<Fragment>),
+    /// By time, more than a gap between any two. Most keys have one.
+    Fragments(SmallVec<[Fragment; 1]>),
     Entries(Vec<Compact>),
 }
 
 #[derive(Deserialize)]
 #[serde(rename = "SessionPartial")]
 struct SessionParts {
-    run: Vec<(BString, KeyPartial)>,
+    run: Vec<(BString, KeyRecord<BString, Sessions>)>,
     misfits: u64,
 }
 
-impl From<SessionParts> for SessionPartial {
-    fn from(parts: SessionParts) -> SessionPartial {
-        let keys = parts
-            .run
-            .into_iter()
-            .map(|(key, partial)| (Vec::from(key).into(), partial));
-        SessionPartial {
-            keys: keys.collect(),
+impl TryFrom<SessionParts> for SessionPartial {
+    type Error = Mismatch;
+
+    fn try_from(parts: SessionParts) -> Result<SessionPartial, Mismatch> {
+        let mut partial = SessionPartial {
             misfits: parts.misfits,
-            key: Vec::new(),
-            links: None,
+            ..SessionPartial::default()
+        };
+        for (key, KeyRecord { kinds, sessions }) in parts.run {
+            let hash = partial.keys.hash(&key);
+            let (_, is_new) = partial.keys.number(hash, &key, &kinds);
+            if !is_new {
+                return Err(Mismatch);
+            }
+            partial.sessions.push(sessions);
         }
+        Ok(partial)
     }
 }
 
 impl Serialize for SessionPartial {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut run: Vec<(&BStr, &KeyPartial)> = self
-            .keys
-            .iter()
-            .map(|(key, partial)| (BStr::new(key), partial))
-            .collect();
-        run.sort_unstable_by_key(|(key, _)| *key);
+        let run = self.keys.sorted().map(|index| {
+            let (key, record) = self.record(index);
+            (BStr::new(key), record)
+        });
         let mut state = serializer.serialize_struct("SessionPartial", 2)?;
-        state.serialize_field("run", &run)?;
+        state.serialize_field("run", &run.collect::<Vec<_>>())?;
         state.serialize_field("misfits", &self.misfits)?;
         state.end()
+    }
+}
+
+impl SessionPartial {
+    /// By number.
+    fn records(&self) -> impl Iterator<Item = (&[u8], KeyRecord<&BStr, &Sessions>)> {
+        (0..self.keys.len()).map(|index| self.record(index))
+    }
+
+    fn record(&self, index: usize) -> (&[u8], KeyRecord<&BStr, &Sessions>) {
+        let (key, kinds) = self.keys.get(index);
+        let record = KeyRecord {
+            kinds: BStr::new(kinds),
+            sessions: &self.sessions[index],
+        };
+        (key, record)
     }
 }
 
@@ -121,16 +148,13 @@ impl Sessions {
             Sessions::Entries(entries) => entries.iter().for_each(|entry| entry.places(visit)),
         }
     }
-}
 
-impl KeyPartial {
     fn bytes(&self) -> usize {
-        let sessions: usize = match &self.sessions {
+        let elsewhere: usize = match self {
             Sessions::Fragments(fragments) => fragments.iter().map(Fragment::bytes).sum(),
             Sessions::Entries(entries) => entries.iter().map(Compact::bytes).sum(),
         };
-        let values: usize = self.values.iter().map(value_bytes).sum();
-        size_of::<KeyPartial>() + values + sessions
+        size_of::<Sessions>() + elsewhere
     }
 }
 
@@ -181,27 +205,27 @@ impl Session {
         if !takes_part {
             return;
         }
-        let SessionPartial { keys, key, .. } = partial;
+        let SessionPartial {
+            keys,
+            sessions,
+            key,
+            kinds,
+            ..
+        } = partial;
         key.clear();
-        values.iter().for_each(|value| key::push(key, value));
-        match keys.get_mut(key.as_slice()) {
-            Some(held) => {
-                for (held, value) in held.values.iter_mut().zip(values) {
-                    plainer(held, value);
-                }
-                self.add(&mut held.sessions, entry, misfits);
-            }
-            None => {
-                let mut sessions = match self.is_cut_by_predicates() {
-                    true => Sessions::Entries(Vec::new()),
-                    // Most keys have one session, and a list would make room for four.
-                    false => Sessions::Fragments(Vec::with_capacity(1)),
-                };
-                self.add(&mut sessions, entry, misfits);
-                let values = values.iter().map(to_owned).collect();
-                keys.insert(key.as_slice().into(), KeyPartial { values, sessions });
-            }
+        kinds.clear();
+        for value in values {
+            key::push(key, value);
+            kinds.push(Kind::of(value) as u8);
         }
+        let (index, is_new) = keys.number(keys.hash(key), key, kinds);
+        if is_new {
+            sessions.push(match self.is_cut_by_predicates() {
+                true => Sessions::Entries(Vec::new()),
+                false => Sessions::Fragments(SmallVec::new()),
+            });
+        }
+        self.add(&mut sessions[index], entry, misfits);
     }
 
     fn add(&self, sessions: &mut Sessions, entry: &Entry<'_>, misfits: &Misfits) {
@@ -213,7 +237,7 @@ impl Session {
 
     fn add_to_fragments(
         &self,
-        fragments: &mut Vec<Fragment>,
+        fragments: &mut SmallVec<[Fragment; 1]>,
         entry: &Entry<'_>,
         misfits: &Misfits,
     ) {
@@ -244,9 +268,9 @@ impl Session {
         }
     }
 
-    fn joined(&self, mut fragments: Vec<Fragment>) -> Vec<Fragment> {
+    fn joined(&self, mut fragments: SmallVec<[Fragment; 1]>) -> SmallVec<[Fragment; 1]> {
         fragments.sort_by_key(Fragment::start_ns);
-        let mut joined: Vec<Fragment> = Vec::with_capacity(fragments.len());
+        let mut joined: SmallVec<[Fragment; 1]> = SmallVec::new();
         for fragment in fragments {
             match joined.last_mut() {
                 Some(last) if self.is_near(last.end_ns(), fragment.start_ns()) => {
@@ -288,7 +312,8 @@ impl Session {
         let (hosts, logs) = fragment.hosts_and_logs(sources);
         let (levels, entries) = (fragment.levels(), fragment.entries);
         let (start, end) = (fragment.first.time(), fragment.last.time());
-        let inner = self.measures.finish(fragment.measures);
+        let mut inner = Vec::with_capacity(self.measures.results());
+        self.measures.finish(fragment.measures, &mut inner);
         let row = InnerRow(&inner);
         if self
             .having
@@ -297,8 +322,8 @@ impl Session {
         {
             return;
         }
-        let left_out = entries.saturating_sub(fragment.timeline.len() as u64);
         let records: Vec<_> = fragment.timeline.into_entries().collect();
+        let left_out = entries.saturating_sub(records.len() as u64);
         let objects = records.iter();
         let objects = objects.map(|record| Value::Object(record.to_object(sources)));
         let objects: Vec<Value<'_>> = objects.collect();
@@ -311,7 +336,8 @@ impl Session {
             (Some(start), Some(end)) => Some(end.ns.saturating_sub(start.ns)),
             _ => None,
         };
-        let mut values = vec![
+        let mut values = Vec::with_capacity(12 + self.select.len());
+        values.extend([
             key.borrowed(),
             start.map_or(Value::Null, Value::Time),
             end.map_or(Value::Null, Value::Time),
@@ -321,7 +347,7 @@ impl Session {
             hosts,
             logs,
             Value::Bool(certain),
-        ];
+        ]);
         let select = self.select.iter();
         values.extend(select.map(|named| shown(named.expr.eval(&row, misfits))));
         values.extend([first_part, Value::Int(left_out.into()), Value::Null]);
@@ -341,7 +367,7 @@ impl Session {
         }
     }
 
-    fn key_object(&self, values: Box<[OwnedValue]>) -> Value<'_> {
+    fn key_object<'k>(&'k self, values: Vec<Value<'k>>) -> Value<'k> {
         let names = self.key.iter();
         let names = names.map(|named| Cow::Borrowed(named.name.as_str()));
         Value::Object(names.zip(values.into_iter().map(shown)).collect())
@@ -349,18 +375,9 @@ impl Session {
 }
 
 impl Session {
-    /// Commutative.
-    fn merge_key(&self, held: &mut KeyPartial, other: KeyPartial) {
-        self.add_key(held, other);
-        self.settle_key(held);
-    }
-
-    /// Puts the sessions of both together; to be settled when all have come.
-    fn add_key(&self, held: &mut KeyPartial, other: KeyPartial) {
-        for (held, value) in held.values.iter_mut().zip(&other.values) {
-            plainer(held, value);
-        }
-        match (&mut held.sessions, other.sessions) {
+    /// Puts the sessions of both together; to be settled when all have come. Commutative then.
+    fn add_sessions(&self, held: &mut Sessions, other: Sessions) {
+        match (held, other) {
             (Sessions::Fragments(held), Sessions::Fragments(more)) => held.extend(more),
             (Sessions::Entries(held), Sessions::Entries(more)) => held.extend(more),
             (Sessions::Fragments(_), Sessions::Entries(_))
@@ -370,16 +387,26 @@ impl Session {
         }
     }
 
-    fn settle_key(&self, held: &mut KeyPartial) {
-        if let Sessions::Fragments(fragments) = &mut held.sessions {
+    /// The same of two partials of one key.
+    fn add_key(&self, held: &mut KeyPartial<'_>, other: KeyPartial<'_>) {
+        if held.kinds != other.kinds {
+            Kind::keep_plainer(held.kinds.to_mut(), &other.kinds);
+        }
+        self.add_sessions(&mut held.sessions, other.sessions);
+    }
+
+    fn settle(&self, held: &mut Sessions) {
+        if let Sessions::Fragments(fragments) = held
+            && fragments.len() > 1
+        {
             *fragments = self.joined(std::mem::take(fragments));
         }
     }
 
-    fn accepts_key(&self, held: &KeyPartial) -> bool {
-        held.values.len() == self.key.len()
-            && held.values.iter().all(is_sound)
-            && match &held.sessions {
+    fn accepts_key(&self, key: &[u8], kinds: &[u8], sessions: &Sessions) -> bool {
+        kinds.len() == self.key.len()
+            && kind::are_values(key, kinds)
+            && match sessions {
                 Sessions::Fragments(fragments) => {
                     !self.is_cut_by_predicates()
                         && fragments.iter().all(|fragment| {
@@ -398,29 +425,33 @@ impl Session {
             }
     }
 
-    /// The partial of a key. What is decoded is of this operator, and of this key.
-    fn join_keys(&self, key: &[u8], values: &[&[u8]]) -> Result<KeyPartial, Mismatch> {
-        let mut whole: Option<KeyPartial> = None;
+    /// The partial of a key, as it has travelled. What is decoded is of this operator, and of this key.
+    #[inline(always)]
+    fn decoded<'v>(
+        &self,
+        key: &[u8],
+        record: KeyRecord<&'v BStr, Sessions>,
+    ) -> Result<KeyPartial<'v>, Mismatch> {
+        let KeyRecord { kinds, sessions } = record;
+        if !self.accepts_key(key, kinds, &sessions) {
+            return Err(Mismatch);
+        }
+        let kinds = Cow::Borrowed(kinds);
+        Ok(KeyRecord { kinds, sessions })
+    }
+
+    fn join_keys<'v>(&self, key: &[u8], values: &[&'v [u8]]) -> Result<KeyPartial<'v>, Mismatch> {
+        let mut whole: Option<KeyPartial<'v>> = None;
         for value in values {
-            let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
-            if self.key_of(&held) != key || !self.accepts_key(&held) {
-                return Err(Mismatch);
-            }
+            let held = self.decoded(key, frame::from_bytes(value).map_err(|_| Mismatch)?)?;
             match &mut whole {
                 Some(whole) => self.add_key(whole, held),
                 None => whole = Some(held),
             }
         }
         let mut whole = whole.ok_or(Mismatch)?;
-        self.settle_key(&mut whole);
+        self.settle(&mut whole.sessions);
         Ok(whole)
-    }
-
-    fn key_of(&self, held: &KeyPartial) -> Vec<u8> {
-        let mut key = Vec::new();
-        let parts = held.values.iter();
-        parts.for_each(|part| key::push(&mut key, part));
-        key
     }
 }
 
@@ -462,12 +493,15 @@ impl Operator for Session {
         if left.keys.len() < right.keys.len() {
             std::mem::swap(&mut left, &mut right);
         }
-        for (key, partial) in right.keys {
-            match left.keys.entry(key) {
-                Slot::Vacant(slot) => {
-                    slot.insert(partial);
+        for (index, sessions) in right.sessions.into_iter().enumerate() {
+            let (key, kinds) = right.keys.get(index);
+            match left.keys.number(left.keys.hash(key), key, kinds) {
+                (_, true) => left.sessions.push(sessions),
+                (index, false) => {
+                    let held = &mut left.sessions[index];
+                    self.add_sessions(held, sessions);
+                    self.settle(held);
                 }
-                Slot::Occupied(mut slot) => self.merge_key(slot.get_mut(), partial),
             }
         }
         left.misfits = left.misfits.saturating_add(right.misfits);
@@ -475,56 +509,54 @@ impl Operator for Session {
     }
 
     fn accepts(&self, partial: &SessionPartial) -> bool {
-        partial.keys.values().all(|held| self.accepts_key(held))
+        partial.records().all(|(key, record)| {
+            let KeyRecord { kinds, sessions } = record;
+            self.accepts_key(key, kinds, sessions)
+        })
     }
 
     fn places(&self, partial: &SessionPartial, visit: &mut dyn FnMut(&Place)) {
-        let keys = partial.keys.values();
-        keys.for_each(|held| held.sessions.places(visit));
+        let sessions = partial.sessions.iter();
+        sessions.for_each(|sessions| sessions.places(visit));
     }
 
     fn bytes(&self, partial: &SessionPartial) -> usize {
         // Where all fragments are as heavy, none is looked at: keys are many, and lie anywhere.
-        let fragment_bytes = (self.timeline == 0 && self.measures.are_counts())
-            .then(|| size_of::<Fragment>() + self.measures.empty_bytes());
-        let keys = partial.keys.iter().map(|(key, held)| {
-            let held_bytes = match (&held.sessions, fragment_bytes) {
-                (Sessions::Fragments(fragments), Some(fragment_bytes)) => {
-                    let values = self.key.len() * size_of::<OwnedValue>() + key.len();
-                    size_of::<KeyPartial>() + values + fragments.len() * fragment_bytes
-                }
-                _ => held.bytes(),
-            };
-            key.len() + held_bytes
-        });
-        keys.sum()
+        let elsewhere =
+            self.timeline > 0 || !self.measures.are_counts() || self.is_cut_by_predicates();
+        partial.keys.bytes()
+            + match elsewhere {
+                true => partial.sessions.iter().map(Sessions::bytes).sum(),
+                false => partial.sessions.len() * size_of::<Sessions>(),
+            }
     }
 
     /// A record for each key; of what is linked a record holds several keys once ids have joined them.
     fn take_records(&self, partial: &mut SessionPartial, run: &mut Run) {
-        let mut keys: Vec<_> = std::mem::take(&mut partial.keys).into_iter().collect();
-        keys.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        for (key, held) in keys {
+        for index in partial.keys.sorted() {
+            let (key, record) = partial.record(index);
             match self.hub {
-                Some(_) => run.push(&key, std::slice::from_ref(&held)),
-                None => run.push(&key, &held),
+                Some(_) => run.push(key, &[(BStr::new(key), record)][..]),
+                None => run.push(key, &record),
             }
         }
+        (partial.keys, partial.sessions) = Default::default();
     }
 
     fn record_places(
         &self,
-        _key: &[u8],
+        key: &[u8],
         value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        // Where ids are linked a value is of several keys.
-        let held: Result<Vec<KeyPartial>, _> = match self.hub {
-            Some(_) => frame::from_bytes(value),
-            None => frame::from_bytes(value).map(|held| vec![held]),
-        };
-        for held in held.map_err(|_| Mismatch)? {
-            held.sessions.places(visit);
+        match self.hub {
+            // Where ids are linked a value is of several keys.
+            Some(_) => {
+                let keys = self.join_linked(&[value])?;
+                keys.iter()
+                    .for_each(|(_, held)| held.sessions.places(visit));
+            }
+            None => self.join_keys(key, &[value])?.sessions.places(visit),
         }
         Ok(())
     }
@@ -554,7 +586,7 @@ impl Operator for Session {
     ) -> Result<Vec<u8>, Mismatch> {
         // A host's record is of one key, and says itself of which.
         match self.join_linked(&[value])?.as_slice() {
-            [held] if self.key_of(held) == key => {}
+            [(held, _)] if *held == key => {}
             _ => return Err(Mismatch),
         }
         let links = core.links.get_or_insert_default();
@@ -571,15 +603,14 @@ impl Operator for Session {
     ) -> Result<(), Mismatch> {
         let misfits = Misfits::default();
         if self.hub.is_some() {
-            self.finish_linked(self.join_linked(values)?, sources, rows);
-            return Ok(());
+            return self.finish_linked(self.join_linked(values)?, sources, rows);
         }
         let held = self.join_keys(key, values)?;
         let fragments = match held.sessions {
             Sessions::Fragments(fragments) => fragments,
-            Sessions::Entries(entries) => self.cut_of_key(entries),
+            Sessions::Entries(entries) => self.cut_of_key(entries).into(),
         };
-        let key = self.key_object(held.values);
+        let key = self.key_object(kind::values(key, &held.kinds).ok_or(Mismatch)?);
         for fragment in fragments {
             self.push_rows(&key, fragment, &misfits, sources, rows);
         }

@@ -7,9 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Place;
 use crate::record::EntryRecord;
 
-/// Entries by place. The first half is full before the last has any.
+/// Entries by place. Sessions are many, and most jobs want none of their entries: small then.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Timeline {
+pub struct Timeline(Option<Box<Halves>>);
+
+/// The first half is full before the last has any.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Halves {
     #[expect(
         clippy::vec_box,
         reason = "entries are moved about, and a record is not small"
@@ -21,38 +25,39 @@ pub struct Timeline {
 impl Timeline {
     /// Whether an entry of this place would stay.
     pub fn wants(&self, place: &Place, limit: u32) -> bool {
-        let (first_limit, last_limit) = halves(limit);
-        self.first.len() < first_limit
-            || self.last.len() < last_limit
-            || self.first.last().is_some_and(|last| *place < last.place)
-            || self.last.front().is_some_and(|first| first.place < *place)
+        let Some(halves) = &self.0 else {
+            return limit > 0;
+        };
+        let (first_limit, last_limit) = limits(limit);
+        halves.first.len() < first_limit
+            || halves.last.len() < last_limit
+            || halves.first.last().is_some_and(|last| *place < last.place)
+            || halves
+                .last
+                .front()
+                .is_some_and(|first| first.place < *place)
     }
 
     pub fn add(&mut self, record: Box<EntryRecord>, limit: u32) {
-        let (first_limit, last_limit) = halves(limit);
+        let Halves { first, last } = &mut **self.0.get_or_insert_default();
+        let (first_limit, last_limit) = limits(limit);
         let place = record.place;
-        if self.first.len() < first_limit
-            || self.first.last().is_some_and(|last| place < last.place)
-        {
-            let at = self.first.partition_point(|held| held.place < place);
-            self.first.insert(at, record);
-            if self.first.len() > first_limit
-                && let Some(middle) = self.first.pop()
+        if first.len() < first_limit || first.last().is_some_and(|last| place < last.place) {
+            let at = first.partition_point(|held| held.place < place);
+            first.insert(at, record);
+            if first.len() > first_limit
+                && let Some(middle) = first.pop()
             {
-                self.last.push_front(middle);
+                last.push_front(middle);
             }
         } else {
             // Entries come nearly in order: the place is near the end.
-            let after = self
-                .last
-                .iter()
-                .rev()
-                .take_while(|held| held.place > place)
-                .count();
-            self.last.insert(self.last.len() - after, record);
+            let after = last.iter().rev();
+            let after = after.take_while(|held| held.place > place).count();
+            last.insert(last.len() - after, record);
         }
-        if self.last.len() > last_limit {
-            self.last.pop_front();
+        if last.len() > last_limit {
+            last.pop_front();
         }
     }
 
@@ -62,17 +67,16 @@ impl Timeline {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.first.len() + self.last.len()
-    }
-
     /// In order.
     pub fn into_entries(self) -> impl Iterator<Item = Box<EntryRecord>> {
-        self.first.into_iter().chain(self.last)
+        let halves = self.0.into_iter();
+        halves.flat_map(|halves| halves.first.into_iter().chain(halves.last))
     }
 
     fn entries(&self) -> impl Iterator<Item = &EntryRecord> {
-        self.first.iter().chain(&self.last).map(|record| &**record)
+        let halves = self.0.iter();
+        let entries = halves.flat_map(|halves| halves.first.iter().chain(&halves.last));
+        entries.map(|record| &**record)
     }
 
     pub fn places(&self, visit: &mut dyn FnMut(&Place)) {
@@ -84,15 +88,18 @@ impl Timeline {
     }
 
     pub fn is_sound(&self, limit: u32) -> bool {
-        let (first_limit, last_limit) = halves(limit);
-        self.first.len() <= first_limit
-            && self.last.len() <= last_limit
-            && (self.last.is_empty() || self.first.len() == first_limit)
+        let Some(halves) = &self.0 else {
+            return true;
+        };
+        let (first_limit, last_limit) = limits(limit);
+        halves.first.len() <= first_limit
+            && halves.last.len() <= last_limit
+            && (halves.last.is_empty() || halves.first.len() == first_limit)
             && self.entries().is_sorted_by_key(|record| record.place)
             && self.entries().all(EntryRecord::is_sound)
     }
 }
 
-fn halves(limit: u32) -> (usize, usize) {
+fn limits(limit: u32) -> (usize, usize) {
     (limit.div_ceil(2) as usize, limit as usize / 2)
 }

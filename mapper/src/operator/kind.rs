@@ -1,16 +1,14 @@
-//! A value of a group as its row shows it: made of the part of the key, which is its text, and of its kind.
+//! The values of a key as rows show them: each is made of a part of the key, which is its text, and of its kind.
 
-use std::borrow::Cow;
+use jobspec::value::{Level, Value};
 
-use jobspec::value::{Level, OwnedValue, Value};
-
-use crate::operator::key;
+use super::key;
 
 /// What kind of value a text of a key was: of two kinds with one text the lesser is shown, the number 200 rather than
 /// the text "200".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub enum Kind {
     Int,
     Float,
     Time,
@@ -45,28 +43,30 @@ impl Kind {
 }
 
 /// The values of a key; None where they are none that an entry could have had.
-pub(super) fn values(key: &[u8], kinds: &[u8]) -> Option<Vec<OwnedValue>> {
-    let parts = key::parts(key)?;
-    if parts.len() != kinds.len() {
-        return None;
+pub fn values<'k>(key: &'k [u8], kinds: &[u8]) -> Option<Vec<Value<'k>>> {
+    let mut values = Vec::with_capacity(kinds.len());
+    for part in key::parts(key) {
+        let kind = *kinds.get(values.len())?;
+        values.push(value(part.ok()?, kind)?);
     }
-    let pairs = parts.into_iter().zip(kinds);
-    pairs.map(|(part, kind)| value(part, *kind)).collect()
+    (values.len() == kinds.len()).then_some(values)
 }
 
 /// Whether `values` would give them.
-pub(super) fn are_values(key: &[u8], kinds: &[u8]) -> bool {
+pub fn are_values(key: &[u8], kinds: &[u8]) -> bool {
     // Texts need not be made for that.
     let is_value = |(part, kind): (Option<&[u8]>, &u8)| match part {
         Some(part) if *kind == Kind::Text as u8 => key::time(part).is_none(),
         part => value(part, *kind).is_some(),
     };
-    key::parts(key).is_some_and(|parts| {
-        parts.len() == kinds.len() && parts.into_iter().zip(kinds).all(is_value)
-    })
+    let mut kinds = kinds.iter();
+    let mut parts = key::parts(key);
+    parts.all(
+        |part| matches!((part, kinds.next()), (Ok(part), Some(kind)) if is_value((part, kind))),
+    ) && kinds.next().is_none()
 }
 
-fn value(part: Option<&[u8]>, kind: u8) -> Option<OwnedValue> {
+fn value(part: Option<&[u8]>, kind: u8) -> Option<Value<'_>> {
     let Some(part) = part else {
         return (kind == Kind::Null as u8).then_some(Value::Null);
     };
@@ -75,7 +75,7 @@ fn value(part: Option<&[u8]>, kind: u8) -> Option<OwnedValue> {
     }
     let text = key::text(part);
     let value = match kind {
-        kind if kind == Kind::Text as u8 => Value::owned_text(text),
+        kind if kind == Kind::Text as u8 => Value::Text(text),
         kind if kind == Kind::Int as u8 => {
             let number = Value::Int(std::str::from_utf8(&text).ok()?.parse().ok()?);
             (*number.to_text() == *text).then_some(number)?
@@ -92,12 +92,12 @@ fn value(part: Option<&[u8]>, kind: u8) -> Option<OwnedValue> {
                     .find(|level| level.name().as_bytes() == &*text)?,
             )
         }
-        kind if kind == Kind::Bool as u8 => match &*text {
+        kind if kind == Kind::Bool as u8 => match &**text {
             b"true" => Value::Bool(true),
             b"false" => Value::Bool(false),
             _ => return None,
         },
-        kind if kind == Kind::Json as u8 => Value::Json(Cow::Owned(text.into_owned().into())),
+        kind if kind == Kind::Json as u8 => Value::Json(text),
         _ => return None,
     };
     Some(value)
@@ -105,8 +105,11 @@ fn value(part: Option<&[u8]>, kind: u8) -> Option<OwnedValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::borrow::Cow;
+
     use jobspec::value::Time;
+
+    use super::*;
 
     #[test]
     fn a_key_and_its_kinds_are_the_values_again() {
