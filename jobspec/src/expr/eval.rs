@@ -94,6 +94,14 @@ impl Expr {
                 function,
                 arguments,
             } => function.eval(arguments, row, misfits),
+            // What is left is a condition.
+            _ => self.truth(row, misfits).map_or(Value::Null, Value::Bool),
+        }
+    }
+
+    /// Whether its value is never anything but what `truth` says.
+    pub fn is_condition(&self) -> bool {
+        match self {
             Expr::Not(_)
             | Expr::And(_)
             | Expr::Or(_)
@@ -103,7 +111,14 @@ impl Expr {
             | Expr::InSet { .. }
             | Expr::Like { .. }
             | Expr::Matches { .. }
-            | Expr::IsNull(_) => self.truth(row, misfits).map_or(Value::Null, Value::Bool),
+            | Expr::IsNull(_) => true,
+            Expr::Literal(_)
+            | Expr::Column(_)
+            | Expr::Field(_)
+            | Expr::Output(_)
+            | Expr::Negate(_)
+            | Expr::Arithmetic { .. }
+            | Expr::Call { .. } => false,
         }
     }
 

@@ -66,6 +66,8 @@ struct Argument {
     slots: Range<usize>,
     /// Whether a number is all that its slots have to see.
     takes_numbers: bool,
+    /// Whether it is a condition, and its slots only count where that holds.
+    is_condition: bool,
 }
 
 impl Argument {
@@ -155,11 +157,13 @@ impl Measures {
         for (argument, slots) in arguments {
             let start = compiled.slots.len();
             let takes_numbers = slots.iter().all(|slot| slot.kind.takes_numbers());
+            let counts_hits = slots.iter().all(|slot| slot.kind == SlotKind::CountIf);
             compiled.slots.extend(slots);
             compiled.arguments.push(Argument {
                 expr: argument.cloned(),
                 slots: start..compiled.slots.len(),
                 takes_numbers,
+                is_condition: counts_hits && argument.is_some_and(Expr::is_condition),
             });
         }
         compiled
@@ -215,7 +219,13 @@ impl Measures {
             match &argument.expr {
                 None => {
                     for partial in &mut partials[argument.slots.clone()] {
-                        partial.add_row();
+                        partial.count(true);
+                    }
+                }
+                Some(condition) if argument.is_condition => {
+                    let hit = condition.holds(row, misfits);
+                    for partial in &mut partials[argument.slots.clone()] {
+                        partial.count(hit);
                     }
                 }
                 Some(Expr::Field(field))
@@ -368,11 +378,11 @@ impl MeasurePartial {
         }
     }
 
-    /// As `add`, of `count(*)`.
+    /// As `add`, where an entry counts or does not, and nothing else is to be seen.
     #[inline]
-    pub fn add_row(&mut self) {
+    pub fn count(&mut self, hit: bool) {
         match self {
-            MeasurePartial::Count(count) => count.add(true),
+            MeasurePartial::Count(count) => count.add(hit),
             _ => debug_assert!(false, "it takes values"),
         }
     }

@@ -8,7 +8,7 @@ mod groups;
 use std::borrow::Cow;
 
 use bstr::{BStr, BString};
-use jobspec::expr::{Column, Expr, Function, Misfits};
+use jobspec::expr::{Expr, Function, Misfits};
 use jobspec::plan::{AggregatePlan, Named, Order, TimeRange};
 use jobspec::value::{Time, Value};
 use serde::de::Error as _;
@@ -20,7 +20,7 @@ use super::gate::Gate;
 use super::kind::{self, Kind};
 use super::row::InnerRow;
 use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
-use crate::entry::{Entry, FieldKind, Place};
+use crate::entry::{Entry, Place};
 use crate::frame;
 use crate::measure::{MeasurePartial, Measures, Partials};
 use crate::record::shown as shown_json;
@@ -262,40 +262,6 @@ impl Aggregate {
     }
 }
 
-/// Appends the value of an expression to a key: that of a field or a bucket of time, which most are, without making a
-/// value of it.
-#[inline]
-fn push_value(key: &mut Vec<u8>, expr: &Expr, entry: &Entry<'_>, misfits: &Misfits) -> Kind {
-    match expr {
-        Expr::Field(field) => {
-            if let Some(Some(field)) = entry.fields.get(usize::from(*field))
-                && let Some(text) = field.plain_text()
-            {
-                key::push_text(key, text);
-                return match field.kind {
-                    FieldKind::Number => Kind::Int,
-                    _ => Kind::Text,
-                };
-            }
-        }
-        Expr::Call {
-            function,
-            arguments,
-        } => {
-            if let ([Expr::Column(Column::Time)], Some(time)) = (&arguments[..], entry.time)
-                && let Some(start) = function.last_bucket(time.ns)
-            {
-                key::push_time(key, start);
-                return Kind::Time;
-            }
-        }
-        _ => {}
-    }
-    let value = expr.eval(entry, misfits);
-    key::push(key, &value);
-    Kind::of(&value)
-}
-
 impl Operator for Aggregate {
     type Partial = AggregatePartial;
 
@@ -315,7 +281,7 @@ impl Operator for Aggregate {
                 partial.kinds.clear();
                 let key = partial.groups.room();
                 for group in &self.group {
-                    let kind = push_value(key, &group.expr, entry, &misfits);
+                    let kind = kind::push(key, &group.expr, entry, &misfits);
                     partial.kinds.push(kind as u8);
                 }
                 self.add_to_made(partial, entry, &misfits);

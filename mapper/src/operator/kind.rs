@@ -1,8 +1,10 @@
 //! The values of a key as rows show them: each is made of a part of the key, which is its text, and of its kind.
 
+use jobspec::expr::{Column, Expr, Misfits};
 use jobspec::value::{Level, Value};
 
 use super::key;
+use crate::entry::{Entry, FieldKind};
 
 /// What kind of value a text of a key was: of two kinds with one text the lesser is shown, the number 200 rather than
 /// the text "200".
@@ -40,6 +42,40 @@ impl Kind {
             *held = (*held).min(*kind);
         }
     }
+}
+
+/// Appends the value of an expression to a key: that of a field or a bucket of time, which most are, without making a
+/// value of it.
+#[inline]
+pub fn push(key: &mut Vec<u8>, expr: &Expr, entry: &Entry<'_>, misfits: &Misfits) -> Kind {
+    match expr {
+        Expr::Field(field) => {
+            if let Some(Some(field)) = entry.fields.get(usize::from(*field))
+                && let Some(text) = field.plain_text()
+            {
+                key::push_text(key, text);
+                return match field.kind {
+                    FieldKind::Number => Kind::Int,
+                    _ => Kind::Text,
+                };
+            }
+        }
+        Expr::Call {
+            function,
+            arguments,
+        } => {
+            if let ([Expr::Column(Column::Time)], Some(time)) = (&arguments[..], entry.time)
+                && let Some(start) = function.last_bucket(time.ns)
+            {
+                key::push_time(key, start);
+                return Kind::Time;
+            }
+        }
+        _ => {}
+    }
+    let value = expr.eval(entry, misfits);
+    key::push(key, &value);
+    Kind::of(&value)
 }
 
 /// The values of a key; None where they are none that an entry could have had.

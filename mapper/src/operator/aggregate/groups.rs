@@ -66,7 +66,7 @@ impl Groups {
     pub fn count_made(&mut self, kinds: &[u8], empty: impl FnOnce(&mut Vec<MeasurePartial>)) {
         if self.len() < MANY {
             let measures = self.of_made(kinds, empty);
-            return measures.iter_mut().for_each(MeasurePartial::add_row);
+            return measures.iter_mut().for_each(|measure| measure.count(true));
         }
         let hash = self.keys.hash(self.waiting.made());
         self.waiting.push(hash, kinds);
@@ -100,7 +100,7 @@ impl Groups {
                 measures.extend(std::iter::repeat_with(count).take(width));
             });
             let measures = self.measures_of(index);
-            measures.iter_mut().for_each(MeasurePartial::add_row);
+            measures.iter_mut().for_each(|measure| measure.count(true));
         }
         waiting.clear();
         self.waiting = waiting;
@@ -239,7 +239,7 @@ mod tests {
             later.room().extend_from_slice(key(number).as_bytes());
             later.count_made(b"k", |all| measures.push_empty(all));
             let held = at_once.of(key(number).as_bytes(), b"k", |all| measures.push_empty(all));
-            held.iter_mut().for_each(MeasurePartial::add_row);
+            held.iter_mut().for_each(|measure| measure.count(true));
         }
         assert!(!later.waiting.places.is_empty(), "some still wait");
         let listed = |groups: &mut Groups| {

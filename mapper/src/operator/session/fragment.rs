@@ -105,11 +105,16 @@ impl Origins {
     }
 
     /// Keeps them sorted, so that they are the same in whatever order they come.
+    #[inline]
     fn add(&mut self, origin: Origin) {
         if origin.is_like(self.one) {
             self.one = self.one.min(origin);
-            return;
+        } else {
+            self.add_other(origin);
         }
+    }
+
+    fn add_other(&mut self, origin: Origin) {
         let mut origin = origin;
         if origin < self.one {
             std::mem::swap(&mut self.one, &mut origin);

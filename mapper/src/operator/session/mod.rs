@@ -28,7 +28,7 @@ use super::gate::Gate;
 use super::keys::Keys;
 use super::kind::{self, Kind};
 use super::row::InnerRow;
-use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources, key};
+use super::{Mismatch, Operator, OutputColumn, Rows, Run, SortKey, Sources};
 use crate::entry::{Entry, Place};
 use crate::frame;
 use crate::measure::Measures;
@@ -190,21 +190,8 @@ impl Session {
             .is_none_or(|gap_ns| start_ns.saturating_sub(end_ns) <= gap_ns)
     }
 
-    /// Adds an entry to the sessions of the key that these values are.
-    fn add_to_key(
-        &self,
-        partial: &mut SessionPartial,
-        values: &[Value<'_>],
-        entry: &Entry<'_>,
-        misfits: &Misfits,
-    ) {
-        let takes_part = match self.hub {
-            Some(_) => !values.iter().all(Value::is_null),
-            None => !values.iter().any(Value::is_null),
-        };
-        if !takes_part {
-            return;
-        }
+    /// Adds an entry to the sessions of its key.
+    fn add_to_key(&self, partial: &mut SessionPartial, entry: &Entry<'_>, misfits: &Misfits) {
         let SessionPartial {
             keys,
             sessions,
@@ -214,9 +201,16 @@ impl Session {
         } = partial;
         key.clear();
         kinds.clear();
-        for value in values {
-            key::push(key, value);
-            kinds.push(Kind::of(value) as u8);
+        for part in &self.key {
+            kinds.push(kind::push(key, &part.expr, entry, misfits) as u8);
+        }
+        let is_null = |kind: &u8| *kind == Kind::Null as u8;
+        let takes_part = match self.hub {
+            Some(_) => !kinds.iter().all(is_null),
+            None => !kinds.iter().any(is_null),
+        };
+        if !takes_part {
+            return;
         }
         let (index, is_new) = keys.number(keys.hash(key), key, kinds);
         if is_new {
@@ -472,18 +466,7 @@ impl Operator for Session {
     fn absorb(&self, partial: &mut SessionPartial, entry: &Entry<'_>) {
         let misfits = Misfits::default();
         if self.gate.admits(entry, &misfits) {
-            match &self.key[..] {
-                // The common case, without an allocation.
-                [only] => {
-                    let value = only.expr.eval(entry, &misfits);
-                    self.add_to_key(partial, &[value], entry, &misfits);
-                }
-                parts => {
-                    let values = parts.iter().map(|part| part.expr.eval(entry, &misfits));
-                    let values: Vec<Value<'_>> = values.collect();
-                    self.add_to_key(partial, &values, entry, &misfits);
-                }
-            }
+            self.add_to_key(partial, entry, &misfits);
         }
         partial.misfits += misfits.0.get();
     }
