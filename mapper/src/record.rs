@@ -71,9 +71,15 @@ impl EntryRecord {
             line: entry.line,
             raw,
             message: message(entry),
-            fields: with_fields(entry, |fields| {
-                (fields != kept(entry.raw)).then(|| fields.into())
-            }),
+            fields: match is_fields(entry) {
+                true => {
+                    debug_assert!(with_fields(entry, |fields| fields == entry.raw));
+                    None
+                }
+                false => with_fields(entry, |fields| {
+                    (fields != kept(entry.raw)).then(|| fields.into())
+                }),
+            },
         }
     }
 
@@ -221,6 +227,11 @@ fn message(entry: &Entry<'_>) -> Message {
         Value::Json(text) if text.len() > KEPT_BYTES => Value::owned_text(kept(&text)),
         value => value.into_owned(),
     })
+}
+
+/// Whether `with_fields` would certainly give the entry's text.
+fn is_fields(entry: &Entry<'_>) -> bool {
+    entry.valid && entry.raw.len() < KEPT_BYTES && entry.format.is_fields(entry.raw)
 }
 
 /// Calls with all fields of an entry, as a JSON object.

@@ -58,4 +58,8 @@ impl Format for Auto {
             }
         }
     }
+
+    fn is_fields(&self, raw: &[u8]) -> bool {
+        self.chosen.is_fields(raw)
+    }
 }

@@ -163,6 +163,11 @@ pub trait Format: Send + Sync {
     /// This is what a whole entry's `fields` are made of; names that became time, level or message come too where
     /// they are fields of the entry (json, logfmt, csv) and not where they are not (plain).
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>));
+
+    /// Whether the text of a valid entry is certainly the JSON object of what `fields` gives, as rows write it.
+    fn is_fields(&self, _raw: &[u8]) -> bool {
+        false
+    }
 }
 
 /// What of an entry somebody may look at; not to be changed once an entry was read.

@@ -7,6 +7,7 @@ mod keys;
 mod memory;
 mod text;
 mod walk;
+mod written;
 
 use std::borrow::Cow;
 
@@ -85,6 +86,10 @@ impl Format for Json {
 
     fn fields<'a>(&self, raw: &'a [u8], visit: &mut dyn FnMut(Cow<'a, [u8]>, Field<'a>)) {
         for_each_field(raw, visit);
+    }
+
+    fn is_fields(&self, raw: &[u8]) -> bool {
+        written::is_as_written(raw)
     }
 }
 
