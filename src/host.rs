@@ -18,8 +18,8 @@ use crate::contact::{self, Contact, refused, shown};
 use crate::fleet::{Event, Settings};
 use crate::transport::AttemptError;
 
-/// Bytes of a part that are judged at once; more of them go to a thread of their own.
-const JUDGED_BYTES: usize = 1 << 20;
+/// Bytes of a part, its runs packed, that are judged at once; more of them go to a thread of their own.
+const JUDGED_BYTES: usize = 256 << 10;
 
 /// Notes of a host that are kept.
 const MOST_NOTES: usize = 16;

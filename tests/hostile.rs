@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mapper::chunks;
 use mapper::frame::{Blob, Decoder, HEADER_BYTES, MARKER};
 use mapper::message::{FromMapper, Part, ToMapper};
 use mapper::operator::{append_record, record_lengths};
@@ -212,7 +213,8 @@ fn claiming(wrong: Wrong, mut part: Part) -> Part {
     if wrong == Wrong::Counts {
         let mut changed = 0;
         for partial in &mut part.partials {
-            let run = std::mem::take(&mut partial.run.0);
+            let run: Result<Vec<Vec<u8>>, _> = chunks::unpack(&partial.run.0).collect();
+            let (run, mut claimed) = (run.unwrap().concat(), Vec::new());
             let mut rest = &run[..];
             while let Some((header, after)) = rest.split_first_chunk() {
                 let (key_length, value_length) = record_lengths(header);
@@ -226,9 +228,10 @@ fn claiming(wrong: Wrong, mut part: Part) -> Part {
                     value.splice(at..at + 2, greatest);
                     changed += 1;
                 }
-                append_record(key, &value, &mut partial.run.0);
+                append_record(key, &value, &mut claimed);
                 rest = after;
             }
+            partial.run.0 = chunks::pack(&claimed);
         }
         assert_eq!(changed, 1, "the group of a stream is not where it was");
     }

@@ -4,6 +4,7 @@
 //! entries, `prune` leaves out what the time range cannot touch, `format` and `time` read them; an `operator` absorbs entries into a partial; `scan` does so for all
 //! segments at once; `serve` speaks to the runner in frames.
 
+pub mod chunks;
 pub mod confine;
 pub mod entry;
 pub mod format;

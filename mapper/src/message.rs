@@ -130,7 +130,7 @@ pub struct Part {
 pub struct SplitPartial {
     /// An `AnyPartial`: what has to meet in memory.
     pub core: Blob,
-    /// An `operator::Run`: what is merged key by key.
+    /// An `operator::Run`, as `chunks`: what is merged key by key.
     pub run: Blob,
 }
 

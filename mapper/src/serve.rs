@@ -17,6 +17,7 @@ use jobspec::plan::{LogPlan, Plan};
 use jobspec::zone::Zone;
 
 use self::fruit::Fruit;
+use crate::chunks;
 use crate::format::{self, Format, Wanted};
 use crate::frame::{Blob, Decoder, FrameError, MARKER, to_bytes};
 use crate::limits::{self, Budget, ReadRate};
@@ -405,7 +406,7 @@ fn split(operator: &AnyOperator, mut partial: AnyPartial) -> SplitPartial {
         .expect("it was made by this very operator");
     SplitPartial {
         core: Blob(to_bytes(&partial)),
-        run: Blob(run.into_bytes()),
+        run: Blob(chunks::pack(&run.into_bytes())),
     }
 }
 

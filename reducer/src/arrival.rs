@@ -3,8 +3,9 @@
 //! failure alone; a spool holds nothing that has not passed here.
 
 use jobspec::plan::Plan;
+use mapper::chunks;
 use mapper::entry::Place;
-use mapper::frame;
+use mapper::frame::{self, MESSAGE_BYTES};
 use mapper::message::{Manifest, Part};
 use mapper::operator::{AnyOperator, AnyPartial, RECORD_HEADER_BYTES, record_lengths};
 use mapper::tally::{FileTally, StreamTally};
@@ -137,32 +138,51 @@ impl Arrivals {
 }
 
 /// Records whose lengths are theirs, keys rising, places the host's own.
-fn check_run(operator: &AnyOperator, mut rest: &[u8], origin: Origin) -> Result<(), String> {
-    let mut last: Option<&[u8]> = None;
-    while !rest.is_empty() {
-        let torn = || "a run that is torn".to_owned();
-        let (header, after) = rest
-            .split_first_chunk::<RECORD_HEADER_BYTES>()
-            .ok_or_else(torn)?;
-        let (key_length, value_length) = record_lengths(header);
-        let end = key_length.checked_add(value_length).ok_or_else(torn)?;
-        let record = after.get(..end).ok_or_else(torn)?;
-        let (key, value) = record.split_at(key_length);
-        if last.is_some_and(|last| last >= key) {
-            return Err("a run that is not in order".to_owned());
-        }
-        let mut is_own = true;
-        let visit = &mut |place: &Place| is_own &= origin.holds(place);
-        operator
-            .record_places(key, value, visit)
-            .map_err(|mismatch| mismatch.to_string())?;
-        if !is_own {
-            return Err("a record that claims entries of another host or stream".to_owned());
-        }
-        last = Some(key);
-        rest = &after[end..];
+fn check_run(operator: &AnyOperator, packed: &[u8], origin: Origin) -> Result<(), String> {
+    let raw_bytes = chunks::raw_bytes(packed).map_err(|error| format!("a run: {error}"))?;
+    if raw_bytes > MESSAGE_BYTES as u64 {
+        return Err(format!("a run of {raw_bytes} bytes"));
     }
-    Ok(())
+    let mut last: Option<Vec<u8>> = None;
+    // From the record on that is not whole yet.
+    let mut bytes = Vec::new();
+    for chunk in chunks::unpack(packed) {
+        let chunk = chunk.map_err(|error| format!("a run: {error}"))?;
+        bytes.extend_from_slice(&chunk);
+        let mut rest = &bytes[..];
+        while let Some((key, value, after)) = first_record(rest) {
+            if last.as_deref().is_some_and(|last| last >= key) {
+                return Err("a run that is not in order".to_owned());
+            }
+            let mut is_own = true;
+            let visit = &mut |place: &Place| is_own &= origin.holds(place);
+            operator
+                .record_places(key, value, visit)
+                .map_err(|mismatch| mismatch.to_string())?;
+            if !is_own {
+                return Err("a record that claims entries of another host or stream".to_owned());
+            }
+            let last = last.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(key);
+            rest = after;
+        }
+        let used = bytes.len() - rest.len();
+        bytes.drain(..used);
+    }
+    match bytes.is_empty() {
+        true => Ok(()),
+        false => Err("a run that is torn".to_owned()),
+    }
+}
+
+/// Key and value of the first record, and what follows it; None where it is not whole.
+fn first_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (header, rest) = bytes.split_first_chunk::<RECORD_HEADER_BYTES>()?;
+    let (key_length, value_length) = record_lengths(header);
+    let (record, rest) = rest.split_at_checked(key_length.checked_add(value_length)?)?;
+    let (key, value) = record.split_at(key_length);
+    Some((key, value, rest))
 }
 
 fn check_tally(tally: &StreamTally, origin: Origin) -> Result<(), String> {

@@ -8,18 +8,14 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mapper::frame::{self, FrameError, HEADER_BYTES, Header};
+use mapper::chunks::{self, CHUNK_BYTES, KIND_CHUNK};
+use mapper::frame::{FrameError, HEADER_BYTES, Header};
 use mapper::operator::{RECORD_HEADER_BYTES, append_record, record_lengths};
 
 use crate::Error;
 
-/// Bytes of a chunk, unpacked, at most; a budget that is small makes them smaller.
-pub const CHUNK_BYTES: usize = 64 << 10;
-
+/// A budget that is small makes chunks smaller, down to this.
 const LEAST_CHUNK_BYTES: usize = 1 << 10;
-
-/// The kind of a chunk's frame.
-pub const KIND_CHUNK: u8 = 18;
 
 /// A file that runs lie in.
 #[derive(Debug)]
@@ -371,7 +367,7 @@ impl RunWriter<'_> {
 
     fn write(&mut self) -> Result<(), Error> {
         self.packed.clear();
-        append_chunks(&self.records, self.spill.chunk_bytes, &mut self.packed);
+        chunks::append(&self.records, self.spill.chunk_bytes, &mut self.packed);
         self.raw_bytes += self.records.len() as u64;
         self.records.clear();
         let file = self.file.file.as_ref().expect("a spill's file is open");
@@ -379,13 +375,6 @@ impl RunWriter<'_> {
             .map_err(Error::io(&self.spill.path))?;
         self.spill.end += self.packed.len() as u64;
         Ok(())
-    }
-}
-
-/// Records as the chunks that a file holds.
-pub fn append_chunks(records: &[u8], chunk_bytes: usize, out: &mut Vec<u8>) {
-    for chunk in records.chunks(chunk_bytes) {
-        frame::encode_message(KIND_CHUNK, chunk, out);
     }
 }
 

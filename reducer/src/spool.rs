@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use jobspec::plan::Plan;
 use log::warn;
+use mapper::chunks::{self, KIND_CHUNK};
 use mapper::frame::{self, Blob, Decoder, FrameError, HEADER_BYTES, Header, Message};
-use mapper::message::{BUILD, Manifest, Part, SegmentRange};
+use mapper::message::{BUILD, Manifest, Part, SegmentRange, SplitPartial};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::report::{HostReport, HostState};
-use crate::spill::{CHUNK_BYTES, KIND_CHUNK, Run, RunFile, append_chunks};
+use crate::spill::{Run, RunFile};
 
 const KIND_HEAD: u8 = 16;
 const KIND_RECORD: u8 = 17;
@@ -128,17 +129,20 @@ impl Writer {
     }
 
     pub fn part(&mut self, host: u32, part: Part) -> Result<(), Error> {
-        let mut chunks = Vec::new();
         let mut runs = Vec::with_capacity(part.partials.len());
         let mut cores = Vec::with_capacity(part.partials.len());
-        for partial in part.partials {
-            let before = chunks.len();
-            append_chunks(&partial.run.0, CHUNK_BYTES, &mut chunks);
+        self.buffer.clear();
+        for SplitPartial { core, run } in part.partials {
+            let raw_bytes = chunks::raw_bytes(&run.0).map_err(|error| Error::Frame {
+                what: format!("a part of host {host}"),
+                error,
+            })?;
             runs.push(RunRecord {
-                raw_bytes: partial.run.0.len() as u64,
-                bytes: (chunks.len() - before) as u64,
+                raw_bytes,
+                bytes: run.0.len() as u64,
             });
-            cores.push(partial.core);
+            self.buffer.extend_from_slice(&run.0);
+            cores.push(core);
         }
         let record = PartRecord {
             range: part.range,
@@ -146,7 +150,6 @@ impl Writer {
             tally: part.tally,
             runs,
         };
-        self.buffer = chunks;
         self.append(host, &Record::Part(record))
     }
 

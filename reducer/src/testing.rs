@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mapper::chunks;
+
 /// Removed when the test has passed.
 pub struct Folder(PathBuf);
 
@@ -60,4 +62,10 @@ impl Random {
             .map(|_| [0, 1, b'a', b'b', 255][self.below(5)])
             .collect()
     }
+}
+
+/// The records of a run as hosts send it.
+pub fn unpacked(run: &[u8]) -> Vec<u8> {
+    let chunks: Result<Vec<Vec<u8>>, _> = chunks::unpack(run).collect();
+    chunks.expect("chunks of ours").concat()
 }

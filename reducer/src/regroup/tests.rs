@@ -9,7 +9,7 @@ use mapper::operator::Mismatch;
 use mapper::serve;
 
 use super::*;
-use crate::testing::Folder;
+use crate::testing::{Folder, unpacked};
 
 /// Bundles of three requests that one trace joins, and every other request stands in two segments or more.
 const TRACES: usize = 30;
@@ -66,7 +66,7 @@ impl Linked {
         let runs = Mutex::new(Vec::new());
         let say = |message: &FromMapper| {
             if let FromMapper::Part(part) = message {
-                let run = part.partials[0].run.0.clone();
+                let run = unpacked(&part.partials[0].run.0);
                 runs.lock().unwrap().push(Run::of_bytes(run));
             }
             Ok(())

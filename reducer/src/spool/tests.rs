@@ -6,7 +6,7 @@ use mapper::operator::append_record;
 
 use super::*;
 use crate::spill::Cursor;
-use crate::testing::{Folder, Random};
+use crate::testing::{Folder, Random, unpacked};
 
 fn head() -> Head {
     Head {
@@ -49,7 +49,7 @@ fn part(number: u32, random: &mut Random) -> Part {
         partials: vec![
             SplitPartial {
                 core: Blob(vec![number as u8]),
-                run: Blob(run),
+                run: Blob(chunks::pack(&run)),
             },
             SplitPartial {
                 core: Blob(b"core".to_vec()),
@@ -96,7 +96,7 @@ fn parts_come_back_as_far_as_they_are_whole() {
     let parts: Vec<Part> = (0..8).map(|number| part(number, &mut random)).collect();
     let written: Vec<(u32, Vec<u8>)> = parts
         .iter()
-        .map(|part| (part.range.first, part.partials[0].run.0.clone()))
+        .map(|part| (part.range.first, unpacked(&part.partials[0].run.0)))
         .collect();
     writer.manifest(0, Manifest::default()).unwrap();
     // Committed in any order, indexed in theirs.
