@@ -5,7 +5,7 @@
 
 mod write;
 
-pub use write::{digits, is_plain_json_text, write_json_text};
+pub use write::{digits, write_json_text};
 
 use std::borrow::Cow;
 use std::cell::Cell;

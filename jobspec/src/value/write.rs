@@ -63,17 +63,11 @@ impl Value<'_> {
     }
 }
 
-/// Whether there is nothing to escape, and nothing but ASCII; told without a branch for each byte.
-#[inline]
-pub fn is_plain_json_text(text: &[u8]) -> bool {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
-    text.iter().fold(true, |all, byte| all & is_plain(byte))
-}
-
 /// Appends the text as a JSON string, invalid UTF-8 as U+FFFD.
 pub fn write_json_text(text: &[u8], out: &mut Vec<u8>) {
-    // Mostly it is.
-    if is_plain_json_text(text) {
+    // Mostly there is nothing to escape, and nothing but ASCII; told without a branch for each byte.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
+    if text.iter().fold(true, |all, byte| all & is_plain(byte)) {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text);

@@ -33,8 +33,12 @@ pub(super) fn object<'a>(text: &'a [u8], mut visit: impl FnMut(Key<'a>, Field<'a
     members(text, &mut visit).is_some()
 }
 
+/// As `object`, to be compiled for several processors.
 #[inline(always)]
-fn members<'a>(text: &'a [u8], visit: &mut impl FnMut(Key<'a>, Field<'a>)) -> Option<()> {
+pub(super) fn members<'a>(
+    text: &'a [u8],
+    visit: &mut impl FnMut(Key<'a>, Field<'a>),
+) -> Option<()> {
     let specials = &mut Specials::new();
     let mut at = inside(text)?;
     if text.get(at) == Some(&b'}') {
