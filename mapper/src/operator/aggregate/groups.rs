@@ -15,6 +15,8 @@ pub(super) struct Groups {
     /// Of each group `width`.
     measures: Vec<MeasurePartial>,
     width: usize,
+    /// The group of the entry before, where there are few.
+    last: usize,
     waiting: Waiting,
 }
 
@@ -53,13 +55,24 @@ impl Groups {
         kinds: &[u8],
         empty: impl FnOnce(&mut Vec<MeasurePartial>),
     ) -> &mut [MeasurePartial] {
+        if self.len() < FEW && self.is_last(kinds) {
+            self.waiting.texts.clear();
+            return self.measures_of(self.last);
+        }
         self.settle();
         let mut texts = std::mem::take(&mut self.waiting.texts);
         let hash = self.keys.hash(&texts);
-        let index = self.index_of(hash, &texts, kinds, empty);
+        self.last = self.index_of(hash, &texts, kinds, empty);
         texts.clear();
         self.waiting.texts = texts;
-        self.measures_of(index)
+        self.measures_of(self.last)
+    }
+
+    /// Whether the key that was made is the one before it, kinds and all.
+    fn is_last(&self, kinds: &[u8]) -> bool {
+        self.last < self.len()
+            && self.waiting.places.is_empty()
+            && self.keys.get(self.last) == (&self.waiting.texts, kinds)
     }
 
     /// Counts an entry in the group whose key was made in the room, at once or later. All measures count entries.
@@ -165,6 +178,8 @@ impl Groups {
 /// aggregates are of this too.
 const MANY: usize = if cfg!(test) { 4 } else { 2048 };
 const TOGETHER: usize = 32;
+/// Of fewer groups than so many the one before is likely to come again, and is looked at first.
+const FEW: usize = 32;
 /// Long keys wait for fewer others.
 const WAITING_BYTES: usize = 16 << 10;
 
