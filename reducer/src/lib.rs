@@ -16,6 +16,7 @@ pub mod spool;
 pub mod verdict;
 
 mod error;
+mod in_order;
 mod merge;
 mod regroup;
 mod row_bytes;

@@ -74,8 +74,8 @@ pub trait RowSink {
 
     fn row(&mut self, row: &[Value<'_>]) -> Result<(), Error>;
 
-    /// The same row as its line of jsonl, which many threads have made.
-    fn line(&mut self, _line: &[u8]) -> Result<(), Error> {
+    /// The same rows as their lines of jsonl, which many threads have made: one or more, one behind the other.
+    fn lines(&mut self, _lines: &[u8]) -> Result<(), Error> {
         Ok(())
     }
 

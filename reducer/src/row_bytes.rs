@@ -28,8 +28,16 @@ impl Form {
         }
     }
 
+    /// Whether what is kept of a row is its line and nothing else.
+    pub fn is_line(&self) -> bool {
+        self.takes.lines && !self.takes.values
+    }
+
     /// Appends a row.
     pub fn append(&self, row: &[Value<'_>], out: &mut Vec<u8>) {
+        if self.is_line() {
+            return self.lines.append(row, out);
+        }
         if self.takes.lines {
             let start = out.len();
             out.extend_from_slice(&[0; 8]);
@@ -44,9 +52,12 @@ impl Form {
 
     /// Gives a row to the sink; None where the bytes are of none.
     pub fn give(&self, mut bytes: &[u8], sink: &mut dyn RowSink) -> Option<Result<(), Error>> {
+        if self.is_line() {
+            return Some(sink.lines(bytes));
+        }
         let mut given = Ok(());
         if self.takes.lines {
-            given = sink.line(take_bytes(&mut bytes)?);
+            given = sink.lines(take_bytes(&mut bytes)?);
         }
         if self.takes.values {
             let row = read_row(bytes)?;

@@ -60,19 +60,27 @@ impl<'a> Finished<'a> {
 
     /// Takes rows that were made.
     pub fn take(&mut self, made: MadeRows) -> Result<(), Error> {
-        self.notes.extend(made.notes);
-        self.sorter.take(made.keyed)?;
-        let mut start = 0;
-        for end in made.ends {
-            if self.is_full() {
-                break;
+        let MadeRows {
+            placed,
+            mut ends,
+            keyed,
+            notes,
+        } = made;
+        self.notes.extend(notes);
+        self.sorter.take(keyed)?;
+        ends.truncate(self.limit.saturating_sub(self.rows as usize));
+        self.rows += ends.len() as u64;
+        match ends.last() {
+            Some(end) if self.form.is_line() => self.sink.lines(&placed[..*end]),
+            _ => {
+                let mut start = 0;
+                ends.into_iter().try_for_each(|end| {
+                    let row = &placed[std::mem::replace(&mut start, end)..end];
+                    let given = self.form.give(row, self.sink);
+                    given.expect("it was written here")
+                })
             }
-            self.rows += 1;
-            let given = self.form.give(&made.placed[start..end], self.sink);
-            given.expect("it was written here")?;
-            start = end;
         }
-        Ok(())
     }
 
     /// What was said of the rows.
@@ -82,12 +90,7 @@ impl<'a> Finished<'a> {
 
     /// The sorted rows last; how many there were in all.
     pub fn end(self) -> Result<u64, Error> {
-        let (sink, form, mut rows) = (self.sink, self.form, self.rows);
-        self.sorter.end(&mut |row| {
-            rows += 1;
-            form.give(row, sink)
-        })?;
-        Ok(rows)
+        Ok(self.rows + self.sorter.end(self.form, self.sink)?)
     }
 }
 

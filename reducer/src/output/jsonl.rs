@@ -106,14 +106,14 @@ impl RowSink for Jsonl {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
         self.table().lines.append(row, &mut line);
-        let written = self.line(&line);
+        let written = self.lines(&line);
         self.line = line;
         written
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+    fn lines(&mut self, lines: &[u8]) -> Result<(), Error> {
         let table = self.table();
-        table.file.write(line).map_err(Error::io(&table.path))
+        table.file.write(lines).map_err(Error::io(&table.path))
     }
 
     fn end(&mut self) -> Result<(), Error> {

@@ -57,9 +57,9 @@ impl RowSink for Together<'_> {
         sinks.try_for_each(|sink| sink.row(row))
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+    fn lines(&mut self, lines: &[u8]) -> Result<(), Error> {
         let mut sinks = self.0.iter_mut().filter(|sink| sink.takes().lines);
-        sinks.try_for_each(|sink| sink.line(line))
+        sinks.try_for_each(|sink| sink.lines(lines))
     }
 
     fn end(&mut self) -> Result<(), Error> {

@@ -9,8 +9,14 @@ use mapper::operator::Mismatch;
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::in_order::in_order;
 use crate::merge::{Fault, Records, each_key, narrow};
+use crate::reduce::RowSink;
+use crate::row_bytes::Form;
 use crate::spill::{Run, Spill};
+
+/// Bytes of lines that are gathered in one go: not many more.
+const GATHERED_BYTES: usize = 1 << 20;
 
 /// Rows with the keys by which they are sorted, in one block.
 #[derive(Default)]
@@ -82,9 +88,6 @@ impl KeyedRow {
             .then_with(|| (self.block, self.start).cmp(&(other.block, other.start)))
     }
 }
-
-/// Takes a row's bytes; None where they are of none.
-type Visit<'a> = dyn FnMut(&[u8]) -> Option<Result<(), Error>> + 'a;
 
 /// Sorts rows by their keys; those of one key stay as they came.
 pub struct Sorter<'a> {
@@ -225,39 +228,129 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    pub fn end(mut self, visit: &mut Visit<'_>) -> Result<(), Error> {
+    /// Gives all rows to the sink, in order; how many there were.
+    pub fn end(mut self, form: &Form, sink: &mut dyn RowSink) -> Result<u64, Error> {
         if self.runs.is_empty() {
             self.settle();
-            let blocks = &self.blocks;
-            let mut rows = self.rows.iter();
-            return rows.try_for_each(|row| visit(row.row(blocks)).expect("it was written here"));
+            if form.is_line() {
+                self.give_lines(sink)?;
+            } else {
+                self.rows.iter().try_for_each(|row| {
+                    let given = form.give(row.row(&self.blocks), sink);
+                    given.expect("it was written here")
+                })?;
+            }
+            return Ok(self.rows.len() as u64);
         }
         if !self.rows.is_empty() {
             self.spill()?;
         }
         (self.rows, self.blocks) = (Vec::new(), Vec::new());
         let runs = narrow(self.runs, self.memory_bytes, self.spill, &OwnRows)?;
-        let mut left = self.limit;
+        let mut rows = 0;
         each_key(runs, &OwnRows, &mut |_, values| {
             let [value] = values else {
                 return Err(Fault::Mismatch);
             };
-            visit(value).ok_or(Fault::Mismatch)??;
-            left -= 1;
-            Ok(match left {
-                0 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
+            form.give(value, sink).ok_or(Fault::Mismatch)??;
+            rows += 1;
+            Ok(match rows < self.limit {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             })
+        })?;
+        Ok(rows as u64)
+    }
+
+    /// Gathers the lines of rows, which lie anywhere, on many threads.
+    fn give_lines(&self, sink: &mut dyn RowSink) -> Result<(), Error> {
+        let gather = |(rows, mut lines): (&[KeyedRow], Vec<u8>)| {
+            for row in rows {
+                lines.extend_from_slice(row.row(&self.blocks));
+            }
+            lines
+        };
+        let mut left = &self.rows[..];
+        let mut free: Vec<Vec<u8>> = Vec::new();
+        in_order(&gather, |queue| {
+            loop {
+                while !queue.is_full() && !left.is_empty() {
+                    let (rows, after) = left.split_at(count_of(left, GATHERED_BYTES));
+                    queue.push((rows, free.pop().unwrap_or_default()));
+                    left = after;
+                }
+                let Some(mut lines) = queue.pop() else {
+                    return Ok(());
+                };
+                sink.lines(&lines)?;
+                lines.clear();
+                free.push(lines);
+            }
         })
     }
 }
 
+/// How many rows are so many bytes, or the first to be more.
+fn count_of(rows: &[KeyedRow], bytes: usize) -> usize {
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.row_length;
+        Some(*end)
+    });
+    rows.len()
+        .min(1 + ends.take_while(|end| *end < bytes).count())
+}
+
 #[cfg(test)]
 mod tests {
+    use jobspec::value::Value;
+    use mapper::operator::OutputColumn;
+
     use super::*;
+    use crate::reduce::Takes;
     use crate::testing::{Folder, Random};
 
     const ROW_BYTES: usize = 1000;
+
+    /// What it is given, and in how many calls.
+    #[derive(Default)]
+    struct Lines {
+        bytes: Vec<u8>,
+        calls: usize,
+    }
+
+    impl RowSink for Lines {
+        fn begin(&mut self, _operator: &str, _columns: &[OutputColumn]) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn takes(&self) -> Takes {
+            LINES
+        }
+
+        fn row(&mut self, _row: &[Value<'_>]) -> Result<(), Error> {
+            Err(Error::Other("it takes lines".to_owned()))
+        }
+
+        fn lines(&mut self, lines: &[u8]) -> Result<(), Error> {
+            self.bytes.extend_from_slice(lines);
+            self.calls += 1;
+            Ok(())
+        }
+
+        fn end(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    const LINES: Takes = Takes {
+        values: false,
+        lines: true,
+    };
+
+    /// Rows are their lines.
+    fn form() -> Form {
+        Form::new(LINES, &[])
+    }
 
     /// A block of rows, as threads make them.
     fn block(keys: &[u32]) -> KeyedRows {
@@ -304,14 +397,10 @@ mod tests {
                 "{most_bytes}"
             );
             all.sort_unstable();
-            let mut given = Vec::new();
-            let visit = &mut |row: &[u8]| {
-                given.push(row[0]);
-                Some(Ok(()))
-            };
-            sorter.end(visit).unwrap();
-            let expected: Vec<u8> = all[..limit].iter().map(|key| *key as u8).collect();
-            assert_eq!(given, expected);
+            let mut given = Lines::default();
+            assert_eq!(sorter.end(&form(), &mut given).unwrap(), limit as u64);
+            let rows = all[..limit].iter().map(|key| [*key as u8; ROW_BYTES]);
+            assert!(given.bytes == rows.collect::<Vec<_>>().concat());
             assert_eq!(spill.runs(), 0);
         }
     }
@@ -344,16 +433,51 @@ mod tests {
             }
             expected.sort_by_key(|(key, _)| *key);
             expected.truncate(limit);
-            let mut given = Vec::new();
-            let visit = &mut |row: &[u8]| {
-                given.push(<[u8; 4]>::try_from(row).unwrap());
-                Some(Ok(()))
-            };
-            sorter.end(visit).unwrap();
-            let expected: Vec<[u8; 4]> = expected.into_iter().map(|(_, row)| row).collect();
-            assert_eq!(given, expected, "seed {seed}");
+            let mut given = Lines::default();
+            let count = sorter.end(&form(), &mut given).unwrap();
+            assert_eq!(count, expected.len() as u64);
+            let rows: Vec<[u8; 4]> = expected.into_iter().map(|(_, row)| row).collect();
+            assert_eq!(given.bytes, rows.concat(), "seed {seed}");
             spilled += spill.runs();
         }
         assert!(spilled > 100 && compacted > 20, "{spilled} {compacted}");
+    }
+
+    /// Few calls, each of about as many bytes as are gathered, however long a row is.
+    #[test]
+    fn lines_are_given_many_at_a_time() {
+        let folder = Folder::new("sorter-lines");
+        let mut spill = Spill::new(folder.path().join("file"), 1 << 30);
+        let mut sorter = Sorter::new(usize::MAX, 1 << 30, &mut spill);
+        let mut random = Random::new(3);
+        let mut expected = Vec::new();
+        for _ in 0..40 {
+            let mut rows = KeyedRows::default();
+            for _ in 0..100 {
+                let key = random.below(1 << 30) as u32;
+                let length = random.pick(&[10, 1000, GATHERED_BYTES]);
+                let length = if random.below(50) == 0 {
+                    length
+                } else {
+                    length.min(1000)
+                };
+                let row = vec![key as u8; length];
+                rows.push(&key.to_be_bytes(), |bytes| bytes.extend_from_slice(&row));
+                expected.push((key, row));
+            }
+            sorter.take(rows).unwrap();
+        }
+        expected.sort_by_key(|(key, _)| *key);
+        let bytes: Vec<u8> = expected.into_iter().flat_map(|(_, row)| row).collect();
+        let mut given = Lines::default();
+        sorter.end(&form(), &mut given).unwrap();
+        assert!(given.bytes == bytes);
+        let calls = bytes.len() / (2 * GATHERED_BYTES)..=bytes.len() / GATHERED_BYTES + 1;
+        assert!(
+            calls.contains(&given.calls),
+            "{} in {}",
+            given.calls,
+            bytes.len()
+        );
     }
 }

@@ -4,6 +4,8 @@ use jobspec::value::{OwnedValue, Value};
 use mapper::operator::{OutputColumn, SortKey};
 
 use super::*;
+use crate::output::Lines;
+use crate::reduce::Takes;
 use crate::testing::{Folder, Random};
 
 #[derive(Default)]
@@ -94,4 +96,108 @@ fn rows_in_order_go_straight_on() {
     assert_eq!(finished.end().unwrap(), 2);
     assert_eq!(sink.0, [[Value::Int(3)], [Value::Int(1)]]);
     assert_eq!(spill.bytes(), 0);
+}
+
+/// Takes lines, and counts values where it wants them.
+struct LinesAnd {
+    values: bool,
+    lines: Vec<u8>,
+    rows: u64,
+}
+
+impl RowSink for LinesAnd {
+    fn begin(&mut self, _operator: &str, _columns: &[OutputColumn]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn takes(&self) -> Takes {
+        Takes {
+            values: self.values,
+            lines: true,
+        }
+    }
+
+    fn row(&mut self, _row: &[Value<'_>]) -> Result<(), Error> {
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn lines(&mut self, lines: &[u8]) -> Result<(), Error> {
+        self.lines.extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Many at a time or one by one, beside values or alone, spilled or not: the lines are the same bytes.
+#[test]
+fn lines_are_the_same_bytes_whatever_else_is_taken() {
+    let folder = Folder::new("rows-lines");
+    let columns = [OutputColumn::new("number"), OutputColumn::new("text")];
+    let mut spilled = 0;
+    for seed in 1..=60 {
+        let mut random = Random::new(seed);
+        let limit = random.pick(&[None, Some(0), Some(3), Some(60)]);
+        let is_keyed = random.below(3) > 0;
+        let rows: Vec<Vec<OwnedValue>> = (0..random.below(400))
+            .map(|ordinal| {
+                let text = random.bytes(40);
+                vec![Value::Int(ordinal as i128), Value::owned_text(text)]
+            })
+            .collect();
+        let key = |row: &[OwnedValue]| {
+            let mut key = SortKey::new();
+            key.order(&row[1], false);
+            key.into_bytes()
+        };
+        let mut sorted = rows.clone();
+        if is_keyed {
+            sorted.sort_by_key(|row| key(row));
+        }
+        sorted.truncate(limit.unwrap_or(usize::MAX));
+        let mut expected = Vec::new();
+        let form = Lines::new(&columns);
+        sorted
+            .iter()
+            .for_each(|row| form.append(row, &mut expected));
+
+        let batch = random.pick(&[1, 7, 100]);
+        for (way, (values, memory_bytes)) in [
+            (false, 1 << 30),
+            (true, 1 << 30),
+            (false, 5_000),
+            (true, 5_000),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let path = folder.path().join(format!("{seed}-{way}"));
+            let mut spill = Spill::new(path, memory_bytes);
+            let mut sink = LinesAnd {
+                values,
+                lines: Vec::new(),
+                rows: 0,
+            };
+            let form = Form::new(sink.takes(), &columns);
+            let mut finished = Finished::new(&mut sink, &form, limit, memory_bytes, &mut spill);
+            for rows in rows.chunks(batch) {
+                let mut made = finished.begin(100);
+                for row in rows {
+                    match is_keyed {
+                        true => made.push_keyed(&key(row), row),
+                        false => made.push(row),
+                    }
+                }
+                finished.take(made.done()).unwrap();
+            }
+            assert_eq!(finished.end().unwrap(), sorted.len() as u64);
+            assert!(sink.lines == expected, "seed {seed}, way {way}");
+            assert_eq!(sink.rows, if values { sorted.len() as u64 } else { 0 });
+            spilled += spill.runs();
+        }
+    }
+    assert!(spilled > 100, "{spilled}");
 }
