@@ -12,10 +12,10 @@ use mapper::entry::{Place, Source};
 use mapper::frame;
 use mapper::message::Manifest;
 use mapper::operator::{self, AnyOperator, AnyPartial, Mismatch, OutputColumn, Sources};
-use rayon::prelude::*;
 
 use crate::Error;
 use crate::completeness::Completeness;
+use crate::in_order::in_order;
 use crate::merge::{Batch, Merged, Records, Refused, narrow};
 use crate::regroup::regroup;
 use crate::row_bytes::Form;
@@ -212,22 +212,22 @@ fn finish_all(
     let most_bytes = most_bytes.min(BATCH_BYTES);
     let mut merged = Merged::new(runs)?;
     let mut bytes = most_bytes.min(4 << 10);
-    let mut batches = vec![merged.batch(bytes)?];
-    while !rows.is_full() && batches.iter().any(|batch| !batch.is_empty()) {
-        bytes = most_bytes.min(2 * bytes);
-        // Rows are longer than records, as a rule.
-        let begun = |batch| (rows.begin(2 * bytes), batch);
-        let begun: Vec<(Made<'_>, Batch)> = batches.into_iter().map(begun).collect();
-        let make =
-            |(mut made, batch): (Made<'_>, Batch)| finish(&batch, &mut made).map(|()| made.done());
-        let (next, made) = rayon::join(
-            || {
-                let batches = (0..2 * threads).map(|_| merged.batch(bytes));
-                batches.collect::<Result<Vec<Batch>, Error>>()
-            },
-            || begun.into_par_iter().map(make).collect::<Vec<_>>(),
-        );
-        for made in made {
+    let make =
+        |(mut made, batch): (Made<'_>, Batch)| finish(&batch, &mut made).map(|()| made.done());
+    in_order(&make, |queue| {
+        loop {
+            while !queue.is_full() && !rows.is_full() {
+                let batch = merged.batch(bytes)?;
+                if batch.is_empty() {
+                    break;
+                }
+                bytes = most_bytes.min(2 * bytes);
+                // Rows are longer than records, as a rule.
+                queue.push((rows.begin(2 * bytes), batch));
+            }
+            let Some(made) = queue.pop() else {
+                return Ok(());
+            };
             let made = made.map_err(|refused| match refused {
                 Refused::Mismatch { cursor } => merged.mismatch(cursor),
                 Refused::Error(error) => error,
@@ -236,9 +236,7 @@ fn finish_all(
                 rows.take(made)?;
             }
         }
-        batches = next?;
-    }
-    Ok(())
+    })
 }
 
 fn merge_cores(
