@@ -12,9 +12,6 @@ use crate::spill::{Cursor, Run, Spill};
 
 /// What is known of the records that are merged.
 pub trait Records {
-    /// Whether a record may come from this host: asked once of each, before anything else.
-    fn check(&self, host: u32, key: &[u8], value: &[u8]) -> Result<(), Mismatch>;
-
     /// Makes one value of several of a key.
     fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch>;
 }
@@ -74,7 +71,7 @@ pub fn narrow(
             held += cost;
         }
         let mut writer = spill.begin()?;
-        each_key(group, records, &mut |key, values| {
+        each_key(group, &mut |key, values| {
             match values {
                 [value] => writer.push(key, value)?,
                 values => writer.push(key, &records.join(key, values)?)?,
@@ -90,19 +87,17 @@ pub fn narrow(
 }
 
 /// Calls for every key, rising, with its values in all runs, until that says to break.
-pub fn each_key(runs: Vec<Run>, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Error> {
+pub fn each_key(runs: Vec<Run>, visit: &mut Visit<'_>) -> Result<(), Error> {
     let mut merged = Merged::new(runs)?;
     while merged.advance()? {
-        let values = merged.equal.iter().map(|&cursor| {
-            let at = &merged.heap.cursors[cursor];
-            (at.host(), at.value(), cursor)
-        });
-        let flow = visit_key(merged.key(), values, records, visit);
-        let flow = flow.map_err(|refused| match refused {
-            Refused::Error(error) => error,
-            Refused::Mismatch { cursor } => merged.mismatch(cursor),
-        })?;
-        if flow.is_break() {
+        let cursors = &merged.heap.cursors;
+        let values = merged.equal.iter().map(|&cursor| cursors[cursor].value());
+        let flow = with_all(values, |values| visit(merged.key(), values));
+        let cursor = merged.equal[0];
+        if flow
+            .map_err(|fault| merged.error(Refused { fault, cursor }))?
+            .is_break()
+        {
             break;
         }
     }
@@ -170,25 +165,27 @@ impl Merged {
             let first_value = batch.values.len();
             let key = batch.push(self.key());
             for &cursor in &self.equal {
-                let at = &self.heap.cursors[cursor];
-                let bytes = batch.push(at.value());
-                batch.values.push(BatchValue {
-                    bytes,
-                    cursor,
-                    host: at.host(),
-                });
+                let value = batch.push(self.heap.cursors[cursor].value());
+                batch.values.push(value);
             }
             batch.keys.push(BatchKey {
                 key,
                 values: first_value..batch.values.len(),
+                cursor: self.equal[0],
             });
         }
         Ok(batch)
     }
 
-    /// That a value of this cursor is none of its operator's.
-    pub fn mismatch(&self, cursor: usize) -> Error {
-        mismatch(&self.heap.cursors[cursor])
+    /// Why a key of these runs is refused, with the name of its file.
+    pub fn error(&self, refused: Refused) -> Error {
+        match refused.fault {
+            Fault::Error(error) => error,
+            Fault::Mismatch => Error::Other(format!(
+                "{}: a record that is not of its operator, here or under the same key in another run",
+                self.heap.cursors[refused.cursor].name()
+            )),
+        }
     }
 }
 
@@ -197,27 +194,21 @@ impl Merged {
 pub struct Batch {
     bytes: Vec<u8>,
     keys: Vec<BatchKey>,
-    values: Vec<BatchValue>,
+    values: Vec<Range<usize>>,
 }
 
 struct BatchKey {
     key: Range<usize>,
     values: Range<usize>,
-}
-
-struct BatchValue {
-    bytes: Range<usize>,
+    /// That of its first value.
     cursor: usize,
-    host: Option<u32>,
 }
 
-/// Why the records of a batch are refused.
-pub enum Refused {
-    /// Those of this cursor are none of their operator's.
-    Mismatch {
-        cursor: usize,
-    },
-    Error(Error),
+/// Why a key is refused, and the cursor of its first value.
+#[derive(Debug)]
+pub struct Refused {
+    fault: Fault,
+    cursor: usize,
 }
 
 impl Batch {
@@ -232,43 +223,24 @@ impl Batch {
     }
 
     /// As the function of this name, for the keys of the batch.
-    pub fn each_key(&self, records: &dyn Records, visit: &mut Visit<'_>) -> Result<(), Refused> {
-        for BatchKey { key, values } in &self.keys {
+    pub fn each_key(&self, visit: &mut Visit<'_>) -> Result<(), Refused> {
+        for BatchKey {
+            key,
+            values,
+            cursor,
+        } in &self.keys
+        {
             let key = &self.bytes[key.clone()];
-            let values = self.values[values.clone()].iter().map(|value| {
-                let bytes = &self.bytes[value.bytes.clone()];
-                (value.host, bytes, value.cursor)
-            });
-            if visit_key(key, values, records, visit)?.is_break() {
+            let values = self.values[values.clone()].iter();
+            let values = values.map(|value| &self.bytes[value.clone()]);
+            let flow = with_all(values, |values| visit(key, values));
+            let cursor = *cursor;
+            if flow.map_err(|fault| Refused { fault, cursor })?.is_break() {
                 break;
             }
         }
         Ok(())
     }
-}
-
-/// Visits a key with its values once all of them are checked; with each comes its host, where that is still to be asked, and
-/// its cursor.
-fn visit_key<'v>(
-    key: &[u8],
-    values: impl Iterator<Item = (Option<u32>, &'v [u8], usize)> + Clone,
-    records: &dyn Records,
-    visit: &mut Visit<'_>,
-) -> Result<ControlFlow<()>, Refused> {
-    for (host, value, cursor) in values.clone() {
-        if let Some(host) = host {
-            let checked = records.check(host, key, value);
-            checked.map_err(|_| Refused::Mismatch { cursor })?;
-        }
-    }
-    let first = values.clone().next().map_or(0, |(_, _, cursor)| cursor);
-    let visited = with_all(values.map(|(_, value, _)| value), |values| {
-        visit(key, values)
-    });
-    visited.map_err(|fault| match fault {
-        Fault::Error(error) => Refused::Error(error),
-        Fault::Mismatch => Refused::Mismatch { cursor: first },
-    })
 }
 
 /// Calls with all values; of one, which is most often so, without an allocation.
@@ -283,13 +255,6 @@ fn with_all<'v, T>(
             call(&first_two.chain(values).collect::<Vec<_>>())
         }
     }
-}
-
-fn mismatch(cursor: &Cursor) -> Error {
-    Error::Other(format!(
-        "{}: a record that is not of its operator, or not of its host",
-        cursor.name()
-    ))
 }
 
 /// Cursors with the least key first; of equal keys the first run's.

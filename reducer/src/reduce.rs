@@ -1,6 +1,10 @@
 //! From a spool to rows: of every operator the cores are merged in memory, neighbours first, and the runs key by key from
 //! disk; each key is finished once, and its rows are put in order.
 //!
+//! What a record may be and whose places it may name was asked when it arrived (see `arrival`), of all records and before
+//! they were in any spool, and is not asked again: that would decode each a second time. One that is none all the same, as
+//! it is decoded to be joined or finished, is an error with its file's name.
+//!
 //! By the law of the operators neither the order nor the grouping shows in the rows; `Order::Shuffled` and a smaller
 //! budget are how a test, or a user who asks with `--verify`, hold it to that.
 
@@ -130,27 +134,16 @@ pub fn reduce(
         let mut spill = Spill::new(spill::path(how.folder, index), how.memory_bytes);
         // Half of the budget for the runs that are read, half for the rows that are sorted.
         let memory_bytes = how.memory_bytes / 2;
-        let records = Own {
-            operator: &operator,
-            names: &names,
-        };
-        let mut runs = narrow(runs, memory_bytes, &mut spill, &records)?;
+        let mut runs = narrow(runs, memory_bytes, &mut spill, &operator)?;
         if operator.is_regrouped() {
-            runs = regroup(
-                &operator,
-                &records,
-                &mut core,
-                runs,
-                memory_bytes,
-                &mut spill,
-            )?;
-            runs = narrow(runs, memory_bytes, &mut spill, &records)?;
+            runs = regroup(&operator, &mut core, runs, memory_bytes, &mut spill)?;
+            runs = narrow(runs, memory_bytes, &mut spill, &operator)?;
         }
         sink.begin(&plan.name, &operator.columns())?;
         let form = Form::new(sink.takes(), &operator.columns());
         let mut rows = Finished::new(sink, &form, operator.limit(), memory_bytes, &mut spill);
         let finish = |batch: &Batch, made: &mut Made<'_>| {
-            batch.each_key(&records, &mut |key, values| {
+            batch.each_key(&mut |key, values| {
                 operator.finish_record(&core, key, values, &names, made)?;
                 Ok(ControlFlow::Continue(()))
             })
@@ -177,22 +170,9 @@ pub fn reduce(
     Ok(reports)
 }
 
-/// The records of an operator, each from a host that may name its own files alone.
-struct Own<'a> {
-    operator: &'a AnyOperator,
-    names: &'a Names<'a>,
-}
-
-impl Records for Own<'_> {
-    fn check(&self, host: u32, key: &[u8], value: &[u8]) -> Result<(), Mismatch> {
-        let mut is_own = true;
-        let mut visit = |place: &Place| is_own &= self.names.knows(host, place);
-        self.operator.record_places(key, value, &mut visit)?;
-        if is_own { Ok(()) } else { Err(Mismatch) }
-    }
-
+impl Records for AnyOperator {
     fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        self.operator.join_values(key, values)
+        self.join_values(key, values)
     }
 }
 
@@ -228,10 +208,7 @@ fn finish_all(
             let Some(made) = queue.pop() else {
                 return Ok(());
             };
-            let made = made.map_err(|refused| match refused {
-                Refused::Mismatch { cursor } => merged.mismatch(cursor),
-                Refused::Error(error) => error,
-            })?;
+            let made = made.map_err(|refused| merged.error(refused))?;
             if !rows.is_full() {
                 rows.take(made)?;
             }

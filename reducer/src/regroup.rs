@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use mapper::operator::{AnyOperator, AnyPartial, append_record};
 
 use crate::Error;
-use crate::merge::{Fault, Records, each_key};
+use crate::merge::{Fault, each_key};
 use crate::spill::{Run, Spill};
 
 /// What a record takes beside its bytes while it waits.
@@ -16,20 +16,19 @@ const RECORD_COST: u64 = 96;
 /// The same records as runs of their other keys.
 pub fn regroup(
     operator: &AnyOperator,
-    records: &dyn Records,
     core: &mut AnyPartial,
     runs: Vec<Run>,
     memory_bytes: u64,
     spill: &mut Spill,
 ) -> Result<Vec<Run>, Error> {
-    each_key(runs.clone(), records, &mut |key, _| {
+    each_key(runs.clone(), &mut |key, _| {
         operator.learn(core, key)?;
         Ok(ControlFlow::Continue(()))
     })?;
     let mut waiting = Waiting::new();
     let mut waiting_bytes = 0;
     let mut regrouped = Vec::new();
-    each_key(runs, records, &mut |key, values| {
+    each_key(runs, &mut |key, values| {
         let value = match values {
             [value] => value.to_vec(),
             values => operator.join_values(key, values)?,

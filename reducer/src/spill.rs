@@ -72,8 +72,6 @@ pub struct Run {
     place: Place,
     /// Bytes of its records.
     pub raw_bytes: u64,
-    /// Whose records they are, where that is still to be checked.
-    host: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,7 +88,7 @@ enum Place {
 
 impl Run {
     /// What a host has sent: chunks of a file, in a row.
-    pub fn of_host(host: u32, file: Arc<RunFile>, start: u64, end: u64, raw_bytes: u64) -> Run {
+    pub fn of_host(file: Arc<RunFile>, start: u64, end: u64, raw_bytes: u64) -> Run {
         Run {
             place: Place::File {
                 file,
@@ -99,7 +97,6 @@ impl Run {
                 chunk_bytes: CHUNK_BYTES,
             },
             raw_bytes,
-            host: Some(host),
         }
     }
 
@@ -107,15 +104,7 @@ impl Run {
         Run {
             raw_bytes: records.len() as u64,
             place: Place::Memory(records),
-            host: None,
         }
-    }
-
-    /// The same as if this host had sent it.
-    #[cfg(test)]
-    pub fn sent_by(self, host: u32) -> Run {
-        let host = Some(host);
-        Run { host, ..self }
     }
 
     /// About so many bytes of memory, while it is read.
@@ -178,11 +167,6 @@ impl Cursor {
 
     pub fn value(&self) -> &[u8] {
         &self.buffer[self.value..self.end]
-    }
-
-    /// Whose record it is, where that is still to be checked.
-    pub fn host(&self) -> Option<u32> {
-        self.run.host
     }
 
     /// The file of the run, for messages.
@@ -361,7 +345,6 @@ impl RunWriter<'_> {
                 chunk_bytes: self.spill.chunk_bytes,
             },
             raw_bytes: self.raw_bytes,
-            host: None,
         })
     }
 

@@ -315,7 +315,7 @@ impl Spool {
     /// The runs of an operator, of all parts; those without a record are left out.
     pub fn runs(&self, operator: usize) -> Vec<Run> {
         let mut runs = Vec::new();
-        for (index, host) in self.hosts.iter().enumerate() {
+        for host in &self.hosts {
             let Some(file) = &host.file else {
                 continue;
             };
@@ -323,7 +323,6 @@ impl Spool {
             let of_parts = of_parts.filter_map(|part| part.runs.get(operator));
             for run in of_parts.filter(|run| run.raw_bytes > 0) {
                 runs.push(Run::of_host(
-                    index as u32,
                     file.clone(),
                     run.start,
                     run.end,

@@ -7,17 +7,10 @@ use mapper::operator::append_record;
 use super::*;
 use crate::testing::{Folder, Random};
 
-/// Sums of numbers; what host 7 sends is refused.
+/// Sums of numbers.
 struct Sums;
 
 impl Records for Sums {
-    fn check(&self, host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
-        match host {
-            7 => Err(Mismatch),
-            _ => Ok(()),
-        }
-    }
-
     /// Commutative, and told from a value that was lost or counted twice.
     fn join(&self, _key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         let mut sum = 0_u64;
@@ -34,7 +27,7 @@ fn merged(runs: Vec<Run>, memory_bytes: u64, spill: &mut Spill) -> BTreeMap<Vec<
     let cost: u64 = runs.iter().map(Run::cost).sum();
     assert!(runs.len() <= 2 || cost <= memory_bytes);
     let mut merged = BTreeMap::new();
-    each_key(runs, &Sums, &mut |key, values| {
+    each_key(runs, &mut |key, values| {
         let last = merged
             .last_key_value()
             .map(|(last, _): (&Vec<u8>, _)| last.clone());
@@ -115,7 +108,7 @@ fn batches_are_the_same_keys_a_few_at_a_time() {
         .collect();
     let mut expected = Vec::new();
     listed(
-        |visit| each_key(runs.clone(), &Sums, visit).unwrap(),
+        |visit| each_key(runs.clone(), visit).unwrap(),
         &mut expected,
     );
     assert!(expected.len() > 90);
@@ -129,10 +122,7 @@ fn batches_are_the_same_keys_a_few_at_a_time() {
             }
             // It ends with the key that fills it.
             let before = found.len();
-            listed(
-                |visit| assert!(batch.each_key(&Sums, visit).is_ok()),
-                &mut found,
-            );
+            listed(|visit| assert!(batch.each_key(visit).is_ok()), &mut found);
             let lengths = found[before..].iter();
             let mut lengths: Vec<usize> = lengths.map(|(_, values)| 8 + 8 * values.len()).collect();
             let last = lengths.pop().unwrap();
@@ -145,7 +135,7 @@ fn batches_are_the_same_keys_a_few_at_a_time() {
     }
     let batch = Merged::new(runs).unwrap().batch(1 << 20).unwrap();
     let mut visited = 0;
-    let ended = batch.each_key(&Sums, &mut |_, _| {
+    let ended = batch.each_key(&mut |_, _| {
         visited += 1;
         Ok(match visited {
             3 => ControlFlow::Break(()),
@@ -162,7 +152,7 @@ fn a_merge_ends_where_it_is_told_to() {
         append_record(&[key], &[], &mut bytes);
     }
     let mut seen = Vec::new();
-    each_key(vec![Run::of_bytes(bytes)], &Sums, &mut |key, _| {
+    each_key(vec![Run::of_bytes(bytes)], &mut |key, _| {
         seen.push(key[0]);
         Ok(match key[0] {
             3 => ControlFlow::Break(()),
@@ -190,25 +180,42 @@ fn a_fault_of_who_takes_the_keys_ends_the_merge() {
     append_record(b"key", b"value", &mut bytes);
     let run = || vec![Run::of_bytes(bytes.clone())];
     let full = || Error::Other("the disk is full".to_owned());
-    let error = each_key(run(), &Sums, &mut |_, _| Err(full().into())).unwrap_err();
+    let error = each_key(run(), &mut |_, _| Err(full().into())).unwrap_err();
     assert_eq!(error.to_string(), "the disk is full");
-    let error = each_key(run(), &Sums, &mut |_, _| Err(Mismatch.into())).unwrap_err();
+    let error = each_key(run(), &mut |_, _| Err(Mismatch.into())).unwrap_err();
     assert!(error.to_string().contains("not of its operator"), "{error}");
 }
 
+/// On disk it is named by its file; a batch says it of the first of the key's runs.
 #[test]
-fn what_a_host_may_not_send_is_refused_alone_or_among_others() {
-    let folder = Folder::new("merge-host");
-    let mut spill = Spill::new(folder.path().join("file"), 0);
+fn a_key_that_is_refused_is_named_by_its_file() {
+    let folder = Folder::new("merge-refused");
+    let path = folder.path().join("file");
+    let mut spill = Spill::new(path.clone(), 0);
     let mut writer = spill.begin().unwrap();
-    writer.push(b"key", &1_u64.to_le_bytes()).unwrap();
-    let ours = writer.end().unwrap();
-    let of_host = |host| ours.clone().sent_by(host);
-    let merged = |runs| each_key(runs, &Sums, &mut |_, _| Ok(ControlFlow::Continue(())));
-    merged(vec![of_host(6), ours.clone(), of_host(8)]).unwrap();
-    for runs in [vec![of_host(7)], vec![ours.clone(), of_host(7), of_host(6)]] {
-        let error = merged(runs).unwrap_err();
-        assert!(error.to_string().contains("not of its host"), "{error}");
+    writer.push(b"a", b"value").unwrap();
+    writer.push(b"c", b"value").unwrap();
+    let on_disk = writer.end().unwrap();
+    let mut bytes = Vec::new();
+    append_record(b"b", b"value", &mut bytes);
+    append_record(b"c", b"value", &mut bytes);
+    // The first has no key at all, and so no cursor.
+    let mixed = vec![Run::of_bytes(Vec::new()), on_disk, Run::of_bytes(bytes)];
+    for (refused, name) in [(b"a", path.to_str().unwrap()), (b"b", "a run in memory")] {
+        let visit = &mut |key: &[u8], _: &[&[u8]]| match key == refused {
+            true => Err(Fault::Mismatch),
+            false => Ok(ControlFlow::Continue(())),
+        };
+        let alone = each_key(mixed.clone(), visit).unwrap_err().to_string();
+        let mut merged = Merged::new(mixed.clone()).unwrap();
+        let batch = merged.batch(1 << 20).unwrap();
+        let in_batch = merged.error(batch.each_key(visit).unwrap_err()).to_string();
+        for error in [alone, in_batch] {
+            assert!(
+                error.starts_with(&format!("{name}: a record that is not of its")),
+                "{error}"
+            );
+        }
     }
 }
 
@@ -228,7 +235,7 @@ fn values_of_a_key_come_in_the_order_of_their_runs() {
             })
             .collect();
         let mut keys = Vec::new();
-        each_key(runs, &Sums, &mut |key, values| {
+        each_key(runs, &mut |key, values| {
             keys.push(key[0]);
             let numbers = values
                 .iter()

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use jobspec::{Request, Source};
 use mapper::frame::Blob;
 use mapper::message::{BUILD, FromMapper, Start};
-use mapper::operator::Mismatch;
 use mapper::serve;
 
 use super::*;
@@ -17,16 +16,6 @@ const TRACES: usize = 30;
 struct Linked {
     operator: AnyOperator,
     runs: Vec<Run>,
-}
-
-impl Records for Linked {
-    fn check(&self, _host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
-        Ok(())
-    }
-
-    fn join(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
-        self.operator.join_values(key, values)
-    }
 }
 
 impl Linked {
@@ -81,8 +70,8 @@ impl Linked {
     /// Every key of these runs with its values joined.
     fn joined(&self, runs: Vec<Run>) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut joined = BTreeMap::new();
-        each_key(runs, self, &mut |key, values| {
-            joined.insert(key.to_vec(), self.join(key, values)?);
+        each_key(runs, &mut |key, values| {
+            joined.insert(key.to_vec(), self.operator.join_values(key, values)?);
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();
@@ -92,7 +81,7 @@ impl Linked {
     fn regrouped(&self, memory_bytes: u64, spill: &mut Spill) -> Vec<Run> {
         let mut core = self.operator.empty();
         let runs = self.runs.clone();
-        regroup(&self.operator, self, &mut core, runs, memory_bytes, spill).unwrap()
+        regroup(&self.operator, &mut core, runs, memory_bytes, spill).unwrap()
     }
 }
 
@@ -142,6 +131,6 @@ fn a_record_of_another_operator_is_an_error() {
     let mut core = linked.operator.empty();
     let mut spill = Spill::new(folder.path().join("file"), 0);
     let runs = linked.runs.clone();
-    let error = regroup(&linked.operator, &linked, &mut core, runs, 0, &mut spill).unwrap_err();
+    let error = regroup(&linked.operator, &mut core, runs, 0, &mut spill).unwrap_err();
     assert!(error.to_string().contains("not of its operator"), "{error}");
 }

@@ -111,10 +111,6 @@ pub struct Sorter<'a> {
 struct OwnRows;
 
 impl Records for OwnRows {
-    fn check(&self, _host: u32, _key: &[u8], _value: &[u8]) -> Result<(), Mismatch> {
-        Err(Mismatch)
-    }
-
     fn join(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         Err(Mismatch)
     }
@@ -248,7 +244,7 @@ impl<'a> Sorter<'a> {
         (self.rows, self.blocks) = (Vec::new(), Vec::new());
         let runs = narrow(self.runs, self.memory_bytes, self.spill, &OwnRows)?;
         let mut rows = 0;
-        each_key(runs, &OwnRows, &mut |_, values| {
+        each_key(runs, &mut |_, values| {
             let [value] = values else {
                 return Err(Fault::Mismatch);
             };
