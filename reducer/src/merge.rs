@@ -1,7 +1,7 @@
 //! Runs merged key by key, within a budget: as many at once as their cursors fit into it, the smallest first into
 //! longer ones, until what is left can be read at once.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::{ControlFlow, Range};
 
@@ -123,10 +123,12 @@ impl Merged {
     fn advance(&mut self) -> Result<bool, Error> {
         let Merged { heap, equal } = self;
         if let [alone] = equal[..] {
-            if !heap.cursors[alone].advance()? {
-                heap.pop();
+            match heap.cursors[alone].advance()? {
+                true => heap.advanced(),
+                false => {
+                    heap.pop();
+                }
             }
-            heap.sift_down(0);
         } else {
             for &cursor in &*equal {
                 if heap.cursors[cursor].advance()? {
@@ -138,13 +140,13 @@ impl Merged {
         let Some(&first) = heap.order.first() else {
             return Ok(false);
         };
-        equal.push(first);
+        equal.push(first.cursor);
         if heap.is_next_equal() {
             heap.pop();
             while let Some(&next) = heap.order.first()
-                && heap.cursors[next].key() == heap.cursors[first].key()
+                && heap.is_equal(first, next)
             {
-                equal.push(heap.pop());
+                equal.push(heap.pop().cursor);
             }
         }
         Ok(true)
@@ -260,7 +262,15 @@ fn with_all<'v, T>(
 /// Cursors with the least key first; of equal keys the first run's.
 struct Heap {
     cursors: Vec<Cursor>,
-    order: Vec<usize>,
+    order: Vec<At>,
+}
+
+/// A cursor at its key.
+#[derive(Clone, Copy)]
+struct At {
+    /// The key's: most keys are told apart by it.
+    prefix: u128,
+    cursor: usize,
 }
 
 impl Heap {
@@ -279,51 +289,86 @@ impl Heap {
         Ok(heap)
     }
 
-    fn compare(&self, left: usize, right: usize) -> Ordering {
-        let (left, right) = (self.order[left], self.order[right]);
-        self.cursors[left]
-            .key()
-            .cmp(self.cursors[right].key())
-            .then(left.cmp(&right))
+    fn at(&self, cursor: usize) -> At {
+        At {
+            prefix: prefix(self.cursors[cursor].key()),
+            cursor,
+        }
+    }
+
+    fn is_less(&self, left: At, right: At) -> bool {
+        if left.prefix != right.prefix {
+            return left.prefix < right.prefix;
+        }
+        let key = |at: At| self.cursors[at.cursor].key();
+        (key(left), left.cursor) < (key(right), right.cursor)
+    }
+
+    fn is_equal(&self, left: At, right: At) -> bool {
+        left.prefix == right.prefix
+            && self.cursors[left.cursor].key() == self.cursors[right.cursor].key()
     }
 
     /// Whether another cursor stands at the key of the first.
     fn is_next_equal(&self) -> bool {
-        let first = self.cursors[self.order[0]].key();
-        let next = self.order.iter().skip(1).take(2);
-        next.into_iter()
-            .any(|&next| self.cursors[next].key() == first)
+        let (first, others) = self.order.split_first().expect("there is a first");
+        let mut next = others.iter().take(2);
+        next.any(|next| self.is_equal(*first, *next))
     }
 
     fn push(&mut self, cursor: usize) {
-        self.order.push(cursor);
-        let mut at = self.order.len() - 1;
-        while at > 0 && self.compare(at, (at - 1) / 2).is_lt() {
-            self.order.swap(at, (at - 1) / 2);
+        let new = self.at(cursor);
+        let mut at = self.order.len();
+        self.order.push(new);
+        while at > 0 && self.is_less(new, self.order[(at - 1) / 2]) {
+            self.order[at] = self.order[(at - 1) / 2];
             at = (at - 1) / 2;
         }
+        self.order[at] = new;
     }
 
     /// Takes out the first.
-    fn pop(&mut self) -> usize {
+    fn pop(&mut self) -> At {
         let first = self.order.swap_remove(0);
-        self.sift_down(0);
+        if let Some(&moved) = self.order.first() {
+            self.sift_down(moved);
+        }
         first
     }
 
-    fn sift_down(&mut self, mut at: usize) {
-        loop {
-            let children = [2 * at + 1, 2 * at + 2].into_iter();
-            let children = children.filter(|&child| child < self.order.len());
-            match children.min_by(|&left, &right| self.compare(left, right)) {
-                Some(child) if self.compare(child, at).is_lt() => {
-                    self.order.swap(child, at);
-                    at = child;
-                }
-                _ => return,
-            }
-        }
+    /// The first has gone on to another key.
+    fn advanced(&mut self) {
+        self.sift_down(self.at(self.order[0].cursor));
     }
+
+    /// Puts this one in the place of the first, or below that.
+    fn sift_down(&mut self, new: At) {
+        let mut at = 0;
+        loop {
+            let mut child = 2 * at + 1;
+            if child + 1 < self.order.len()
+                && self.is_less(self.order[child + 1], self.order[child])
+            {
+                child += 1;
+            }
+            if child >= self.order.len() || !self.is_less(self.order[child], new) {
+                break;
+            }
+            self.order[at] = self.order[child];
+            at = child;
+        }
+        self.order[at] = new;
+    }
+}
+
+/// The first bytes of a key, as if 0 followed its end: less where the key is less, or the same.
+pub fn prefix(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    match key.first_chunk() {
+        Some(first) => bytes = *first,
+        None => bytes[..key.len()].copy_from_slice(key),
+    }
+    u128::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! to where a record ends. A cursor holds one chunk and one record of a run at a time.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,6 +138,7 @@ pub struct Cursor {
     start: usize,
     value: usize,
     end: usize,
+    /// The key before this one, where what was read since has taken its place.
     last_key: Vec<u8>,
     began: bool,
 }
@@ -162,7 +164,11 @@ impl Cursor {
     }
 
     pub fn key(&self) -> &[u8] {
-        &self.buffer[(self.start + RECORD_HEADER_BYTES).min(self.value)..self.value]
+        &self.buffer[self.key_range()]
+    }
+
+    fn key_range(&self) -> Range<usize> {
+        (self.start + RECORD_HEADER_BYTES).min(self.value)..self.value
     }
 
     pub fn value(&self) -> &[u8] {
@@ -176,10 +182,13 @@ impl Cursor {
 
     /// Goes on to the next record; false at the end.
     pub fn advance(&mut self) -> Result<bool, Error> {
-        let mut last_key = std::mem::take(&mut self.last_key);
-        last_key.clear();
-        last_key.extend_from_slice(self.key());
-        self.last_key = last_key;
+        let before = self.key_range();
+        let stays = self.has_next();
+        if !stays {
+            self.last_key.clear();
+            self.last_key
+                .extend_from_slice(&self.buffer[before.clone()]);
+        }
         self.start = self.end;
         self.value = self.end;
         if self.left() == 0 {
@@ -191,7 +200,11 @@ impl Cursor {
         self.fill(RECORD_HEADER_BYTES + key_length + value_length)?;
         self.value = self.start + RECORD_HEADER_BYTES + key_length;
         self.end = self.value + value_length;
-        if self.began && self.key() <= self.last_key.as_slice() {
+        let last_key = match stays {
+            true => &self.buffer[before],
+            false => &self.last_key[..],
+        };
+        if self.began && self.key() <= last_key {
             return Err(Error::Other(format!(
                 "{}: a run that is not sorted",
                 self.name()
@@ -199,6 +212,15 @@ impl Cursor {
         }
         self.began = true;
         Ok(true)
+    }
+
+    /// Whether all of the next record has been read.
+    fn has_next(&self) -> bool {
+        let next = &self.buffer[self.end..];
+        next.first_chunk().is_some_and(|header| {
+            let (key_length, value_length) = record_lengths(header);
+            next.len() >= RECORD_HEADER_BYTES + key_length + value_length
+        })
     }
 
     /// Bytes from `start` on, read or not.

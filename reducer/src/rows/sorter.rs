@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::in_order::in_order;
-use crate::merge::{Fault, Records, each_key, narrow};
+use crate::merge::{Fault, Records, each_key, narrow, prefix};
 use crate::reduce::RowSink;
 use crate::row_bytes::Form;
 use crate::spill::{Run, Spill};
@@ -114,14 +114,6 @@ impl Records for OwnRows {
     fn join(&self, _key: &[u8], _values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         Err(Mismatch)
     }
-}
-
-/// The first bytes of a key, as if 0 followed its end: less where the key is less, or the same.
-fn prefix(key: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    let length = key.len().min(16);
-    bytes[..length].copy_from_slice(&key[..length]);
-    u128::from_be_bytes(bytes)
 }
 
 impl<'a> Sorter<'a> {

@@ -127,3 +127,18 @@ fn a_run_that_is_none_is_refused() {
         assert!(found.contains(error), "{found}");
     }
 }
+
+/// Whether the key before is still there to be compared with, or what was read since has taken its place.
+#[test]
+fn a_run_that_is_not_sorted_is_refused_wherever_its_chunks_end() {
+    let folder = Folder::new("spill-order");
+    let mut spill = Spill::new(folder.path().join("file"), 0);
+    let value = [7; 40];
+    for twice in 1..100_u8 {
+        let keys = (0..100).map(|key| if key == twice { key - 1 } else { key });
+        let records: Vec<Record> = keys.map(|key| (vec![key; 9], value.to_vec())).collect();
+        let run = spilled(&mut spill, &records);
+        let error = read(run).unwrap_err().to_string();
+        assert!(error.contains("not sorted"), "{error}");
+    }
+}
