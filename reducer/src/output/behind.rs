@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+
+use rustix::fs::{Advice, fadvise};
 
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -27,8 +30,14 @@ impl Behind {
         let (written, free) = sync_channel(WAITING + 1);
         let write = move || {
             let mut file = file;
+            let mut end = 0;
             for mut block in to_write {
                 file.write_all(&block)?;
+                // The kernel begins to write what it holds of it, so that little is left when it is synced. It drops what is
+                // on disk already, which of bytes as new as these is next to nothing. Advice that fails is none.
+                let length = block.len() as u64;
+                let _ = fadvise(&file, end, NonZeroU64::new(length), Advice::DontNeed);
+                end += length;
                 block.clear();
                 // Where nobody fills it any more, it goes.
                 let _ = written.try_send(block);
