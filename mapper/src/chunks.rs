@@ -49,8 +49,11 @@ pub fn raw_bytes(mut packed: &[u8]) -> Result<u64, FrameError> {
     Ok(bytes)
 }
 
-/// The first chunk, and what follows it.
-fn next(packed: &[u8]) -> Result<Option<(Header, &[u8], &[u8])>, FrameError> {
+/// Of a chunk its header and its payload, and what follows it.
+type Split<'p> = (Header, &'p [u8], &'p [u8]);
+
+/// The first chunk.
+fn next(packed: &[u8]) -> Result<Option<Split<'_>>, FrameError> {
     if packed.is_empty() {
         return Ok(None);
     }

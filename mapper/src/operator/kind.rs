@@ -125,7 +125,7 @@ fn value(part: Option<&[u8]>, kind: u8) -> Option<Value<'_>> {
             Value::Level(
                 level
                     .into_iter()
-                    .find(|level| level.name().as_bytes() == &*text)?,
+                    .find(|level| level.name().as_bytes() == *text)?,
             )
         }
         kind if kind == Kind::Bool as u8 => match &**text {

@@ -48,10 +48,6 @@ struct Origins {
 }
 
 /// Small where there are none.
-#[expect(
-    clippy::box_collection,
-    reason = "a list without room is three times as large"
-)]
 type Others = Option<Box<Vec<Origin>>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
