@@ -157,7 +157,7 @@ fn check_run(operator: &AnyOperator, packed: &[u8], origin: Origin) -> Result<()
             let mut is_own = true;
             let visit = &mut |place: &Place| is_own &= origin.holds(place);
             operator
-                .record_places(key, value, visit)
+                .check_record(key, value, visit)
                 .map_err(|mismatch| mismatch.to_string())?;
             if !is_own {
                 return Err("a record that claims entries of another host or stream".to_owned());

@@ -350,6 +350,15 @@ impl Operator for Aggregate {
         self.take_records(core, run);
     }
 
+    fn check_record(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        _visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch> {
+        self.join_groups(key, &[value]).map(|_| ())
+    }
+
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch> {
         let (kinds, measures) = self.join_groups(key, values)?;
         Ok(frame::to_bytes(&GroupRecordOf {

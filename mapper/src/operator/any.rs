@@ -102,15 +102,16 @@ macro_rules! operators {
                 }
             }
 
-            /// Calls with every place whose names the rows of a record would show.
-            pub fn record_places(
+            /// A mismatch where the record is none of this operator's, in all its parts; calls with every place whose names
+            /// its rows would show.
+            pub fn check_record(
                 &self,
                 key: &[u8],
                 value: &[u8],
                 visit: &mut dyn FnMut(&Place),
             ) -> Result<(), Mismatch> {
                 match self {
-                    $(AnyOperator::$kind(operator) => operator.record_places(key, value, visit),)*
+                    $(AnyOperator::$kind(operator) => operator.check_record(key, value, visit),)*
                 }
             }
 

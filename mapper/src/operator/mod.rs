@@ -75,16 +75,14 @@ pub trait Operator: Sync {
         self.take_records(core, run);
     }
 
-    /// Calls with every place whose names the rows of a record would show, as `places` does. A mismatch where the record
-    /// is none of this operator's, as far as that is seen here.
-    fn record_places(
+    /// A mismatch where a record is none of this operator's, as `accepts` is of partials: to be asked of whatever comes
+    /// from elsewhere, once. Calls with every place whose names its rows would show, as `places` does.
+    fn check_record(
         &self,
-        _key: &[u8],
-        _value: &[u8],
-        _visit: &mut dyn FnMut(&Place),
-    ) -> Result<(), Mismatch> {
-        Ok(())
-    }
+        key: &[u8],
+        value: &[u8],
+        visit: &mut dyn FnMut(&Place),
+    ) -> Result<(), Mismatch>;
 
     /// The one value that several values of a key are, as bytes. Associative and commutative, as `merge` is.
     fn join_values(&self, key: &[u8], values: &[&[u8]]) -> Result<Vec<u8>, Mismatch>;

@@ -87,6 +87,15 @@ impl Select {
         partial.rows.get(limit.checked_sub(1)?)
     }
 
+    /// What is decoded is of this operator, and of this key.
+    fn body(&self, key: &[u8], values: &[&[u8]]) -> Result<Body, Mismatch> {
+        let body: Body = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
+        match self.accepts_row(key, &body) {
+            true => Ok(body),
+            false => Err(Mismatch),
+        }
+    }
+
     fn accepts_row(&self, key: &[u8], body: &Body) -> bool {
         let place = last_place(key);
         match (body, &self.columns) {
@@ -185,12 +194,13 @@ impl Operator for Select {
         partial.sorted = 0;
     }
 
-    fn record_places(
+    fn check_record(
         &self,
         key: &[u8],
-        _value: &[u8],
+        value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
+        self.body(key, &[value])?;
         visit(&place_of(key)?);
         Ok(())
     }
@@ -207,11 +217,7 @@ impl Operator for Select {
         sources: &dyn Sources,
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
-        let body: Body = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
-        if !self.accepts_row(key, &body) {
-            return Err(Mismatch);
-        }
-        match body {
+        match self.body(key, values)? {
             Body::Columns(values) => {
                 let values: Vec<_> = values.into_iter().map(shown).collect();
                 rows.push(&values);

@@ -167,6 +167,15 @@ struct RowEntry {
 
 impl ContextRow {
     /// Whether it begins at this place, and is of its stream.
+    /// What is decoded is of this key.
+    fn of_record(key: &[u8], values: &[&[u8]]) -> Result<ContextRow, Mismatch> {
+        let row: ContextRow = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
+        match row.is_sound(&place_of(key)?) {
+            true => Ok(row),
+            false => Err(Mismatch),
+        }
+    }
+
     fn is_sound(&self, place: &Place) -> bool {
         let first = self.entries.first();
         first.is_some_and(|first| first.record.place == *place)
@@ -317,14 +326,15 @@ impl Operator for Context {
         self.push_records(windows, run);
     }
 
-    /// The other entries of a row are of the same stream.
-    fn record_places(
+    fn check_record(
         &self,
         key: &[u8],
-        _value: &[u8],
+        value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        visit(&place_of(key)?);
+        let row = ContextRow::of_record(key, &[value])?;
+        let entries = row.entries.iter();
+        entries.for_each(|entry| visit(&entry.record.place));
         Ok(())
     }
 
@@ -340,10 +350,7 @@ impl Operator for Context {
         sources: &dyn Sources,
         rows: &mut dyn Rows,
     ) -> Result<(), Mismatch> {
-        let row: ContextRow = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
-        if !row.is_sound(&place_of(key)?) {
-            return Err(Mismatch);
-        }
+        let row = ContextRow::of_record(key, values)?;
         rows.push(&row.values(sources).ok_or(Mismatch)?);
         Ok(())
     }

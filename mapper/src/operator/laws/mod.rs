@@ -8,6 +8,7 @@
 mod aggregate;
 mod context;
 pub(crate) mod corpus;
+mod hostile;
 mod select;
 mod sequence;
 mod session;
@@ -102,7 +103,7 @@ fn a_partial_of_another_operator_is_refused() {
             assert_eq!(operator.accepts(&partial), index == other);
             let merged = operator.merge(partial.clone(), operator.empty());
             assert_eq!(merged.is_ok(), index == other);
-            let mut lines = Lines(operator.columns(), Vec::new());
+            let mut lines = Lines::of(operator);
             let finished = operator.finish(partial.clone(), &corpus.sources, &mut lines);
             assert_eq!(finished.is_ok(), index == other);
             let mut partial = partial;
@@ -150,13 +151,7 @@ fn what_is_not_regrouped_learns_no_keys() {
 fn a_partial_of_another_plan_is_refused() {
     let mut random = Random::new(7);
     let corpus = Corpus::random(&mut random, 30);
-    let absorbed_by = |operator: &AnyOperator| {
-        let partials = absorbed(operator, &corpus, &mut |_| false);
-        let whole = partials
-            .into_iter()
-            .reduce(|left, right| merged(operator, left, right));
-        whole.expect("there are streams")
-    };
+    let absorbed_by = |operator: &AnyOperator| absorbed_whole(operator, &corpus);
     let mut refused = 0;
     let cases = [
         session::case,
@@ -182,124 +177,6 @@ fn a_partial_of_another_plan_is_refused() {
         }
     }
     assert!(refused > 100, "{refused}");
-}
-
-#[test]
-fn a_record_of_another_key_or_plan_is_refused() {
-    let (mut of_keys, mut of_plans) = (0, 0);
-    // Whether a record says itself of which key it is.
-    let makers: [(Maker, Caser, bool); 3] = [
-        (|random| Corpus::random(random, 12), session::case, false),
-        (
-            |random| Corpus::random(random, 12),
-            session::linked_case,
-            true,
-        ),
-        (sequence::corpus, sequence::leftmost, true),
-    ];
-    for (seed, (corpus, case, names_key)) in
-        (1..=60).flat_map(|seed| makers.map(|maker| (seed, maker)))
-    {
-        let mut random = Random::new(seed);
-        let corpus = corpus(&mut random);
-        let operators = [(); 2].map(|_| operator(&case(&mut random)));
-        let [(mut core, records), (_, others)] = operators.each_ref().map(|operator| {
-            let partials = absorbed(operator, &corpus, &mut |_| false);
-            let whole = partials
-                .into_iter()
-                .reduce(|left, right| merged(operator, left, right));
-            let (mut core, mut run) = (whole.expect("there are streams"), Run::default());
-            let taken = operator.take_last_records(&mut core, &mut run);
-            taken.expect("its own partial");
-            (core, records_of(run))
-        });
-        let operator = &operators[0];
-        if operator.is_regrouped() {
-            let learnt = records
-                .iter()
-                .try_for_each(|(key, _)| operator.learn(&mut core, key));
-            assert_eq!(learnt, Ok(()), "its own keys");
-        }
-        let mut is_taken = |key: &[u8], value: &[u8]| match operator.is_regrouped() {
-            true => operator.regroup(&mut core, key, value).is_ok(),
-            false => operator.join_values(key, &[value]).is_ok(),
-        };
-        for (key, value) in &records {
-            for (other, _) in &records {
-                let taken = is_taken(other, value);
-                assert!(taken || key != other, "seed {seed}");
-                assert!(!taken || key == other || !names_key, "seed {seed}");
-                of_keys += u32::from(!taken);
-            }
-            let others = others.iter().filter(|(other, _)| other == key);
-            of_plans += others.filter(|(_, value)| !is_taken(key, value)).count();
-        }
-    }
-    assert!(of_keys > 500 && of_plans > 50, "{of_keys}, {of_plans}");
-}
-
-/// The greatest count, as it travels.
-const GREATEST: [u8; 9] = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-
-/// Bytes of a frame are anybody's: what decodes, is accepted and names places that are known must merge and finish.
-#[test]
-fn hostile_bytes_are_refused_or_harmless() {
-    let (mut decoded, mut accepted) = (0, 0);
-    for seed in 1..=300 {
-        let mut random = Random::new(seed);
-        let few = |random: &mut Random| Corpus::random(random, 6);
-        let makers: [(Maker, Caser); 7] = [
-            (few, context::case),
-            (few, session::case),
-            (few, session::linked_case),
-            (few, aggregate::case),
-            (few, select::case),
-            (sequence::corpus, sequence::leftmost),
-            (sequence::corpus, sequence::tightest),
-        ];
-        let (corpus, case) = random.pick(&makers);
-        let corpus = corpus(&mut random);
-        let operator = operator(&case(&mut random));
-        let whole = absorbed(&operator, &corpus, &mut |_| false);
-        let whole = whole
-            .into_iter()
-            .reduce(|left, right| merged(&operator, left, right));
-        let whole = whole.expect("there are streams");
-        let bytes = frame::to_bytes(&whole);
-        for _ in 0..40 {
-            let mut bytes = bytes.clone();
-            for _ in 0..1 + random.below(3) {
-                let at = random.below(bytes.len());
-                let any = random.below(256) as u8;
-                match random.one_in(3) {
-                    // What was a small count is now as large as counts are.
-                    true => drop(bytes.splice(at..=at, GREATEST)),
-                    false => bytes[at] = random.pick(&[0, 1, 3, 0x7f, 0xfb, 0xff, any]),
-                }
-            }
-            let Ok(partial) = frame::from_bytes::<AnyPartial>(&bytes) else {
-                continue;
-            };
-            decoded += 1;
-            let mut is_known = operator.accepts(&partial);
-            operator.places(&partial, &mut |place| {
-                is_known &= corpus.sources.knows(place)
-            });
-            if is_known {
-                accepted += 1;
-                let both = merged(&operator, whole.clone(), partial.clone());
-                let twice = merged(&operator, both.clone(), partial.clone());
-                finished(&operator, &corpus, both);
-                finished(&operator, &corpus, twice);
-                reduced(&operator, &corpus, vec![partial.clone(); 4]);
-                finished(&operator, &corpus, partial);
-            }
-        }
-    }
-    assert!(
-        decoded > accepted && accepted > 1000,
-        "{decoded} decoded, {accepted} accepted"
-    );
 }
 
 #[test]
@@ -438,6 +315,14 @@ fn holds(operator: &AnyOperator, corpus: &Corpus, random: &mut Random) -> usize 
     expected.len()
 }
 
+fn absorbed_whole(operator: &AnyOperator, corpus: &Corpus) -> AnyPartial {
+    let partials = absorbed(operator, corpus, &mut |_| false);
+    let whole = partials
+        .into_iter()
+        .reduce(|left, right| merged(operator, left, right));
+    whole.expect("there are streams")
+}
+
 /// A partial for each segment of each stream, cut before the entries that `cuts` says.
 fn absorbed(
     operator: &AnyOperator,
@@ -531,7 +416,7 @@ fn reduced(operator: &AnyOperator, corpus: &Corpus, partials: Vec<AnyPartial>) -
         records = regrouped;
     }
 
-    let mut lines = Lines(operator.columns(), Vec::new());
+    let mut lines = Lines::of(operator);
     for (key, mut values) in records {
         // Two values are left, or one; a value that is alone is joined with no other.
         let first = values.len().min(2) - 1;
@@ -570,6 +455,12 @@ pub fn records_of(run: Run) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// Rows with their keys, as lines of JSON.
 struct Lines(Vec<super::OutputColumn>, Vec<(Vec<u8>, String)>);
+
+impl Lines {
+    fn of(operator: &AnyOperator) -> Lines {
+        Lines(operator.columns(), Vec::new())
+    }
+}
 
 impl Rows for Lines {
     fn push(&mut self, row: &[Value<'_>]) {

@@ -315,13 +315,13 @@ impl Operator for Sequence {
         }
     }
 
-    fn record_places(
+    fn check_record(
         &self,
-        _key: &[u8],
+        key: &[u8],
         value: &[u8],
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
-        let held: KeyPartial = frame::from_bytes(value).map_err(|_| Mismatch)?;
+        let held = self.join_keys(key, &[value])?;
         let candidates = held.candidates.iter();
         candidates.for_each(|candidate| visit(&candidate.place));
         Ok(())

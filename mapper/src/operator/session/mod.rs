@@ -526,7 +526,7 @@ impl Operator for Session {
         (partial.keys, partial.sessions) = Default::default();
     }
 
-    fn record_places(
+    fn check_record(
         &self,
         key: &[u8],
         value: &[u8],
