@@ -3,7 +3,9 @@
 //! Cuts are nominal positions, made without looking: a segment begins at the first entry at or after its nominal
 //! start that has a timestamp of its own, and goes on to the first such entry at or after its nominal end. The reader
 //! before and the reader after apply one rule to one text, so any cuts give the same entries: continuation lines,
-//! untimed entries and whole heads of files belong to the segment before, and no time is inherited across a cut.
+//! untimed entries and whole heads of files belong to the segment before, and no time is inherited across a cut. Where
+//! the format says that no entry has a time of its own (`is_timeless`), there is none to inherit, and any first line of
+//! an entry does.
 
 mod decoding;
 mod draft;

@@ -56,6 +56,10 @@ impl Format for Custom {
         self.inner.is_header(line)
     }
 
+    fn is_timeless(&self) -> bool {
+        self.inner.is_timeless()
+    }
+
     fn holds_values(&self) -> bool {
         self.inner.holds_values()
     }

@@ -126,6 +126,12 @@ pub trait Format: Send + Sync {
         None
     }
 
+    /// Whether no entry can have a time of its own, whatever its text: then none inherits one either, and an entry's time
+    /// asks nothing of the entries before it. Not where a line that does not fit may have one that is plain to see.
+    fn is_timeless(&self) -> bool {
+        false
+    }
+
     /// Whether message and fields stand in an entry's text as they are, but for escapes that begin with a backslash: so
     /// that a line can be ruled out by what it does not hold.
     fn holds_values(&self) -> bool {
@@ -294,4 +300,4 @@ pub enum Stamp {
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use jobspec::expr::Pattern;
 use jobspec::plan::{FieldType, FormatPlan};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Look;
 
 use super::json::{Keys, read_level, read_time};
 use super::{Format, Parsed, Wanted};
@@ -16,6 +18,7 @@ pub(super) struct PatternFormat {
     name: String,
     pattern: Pattern,
     groups: Vec<Group>,
+    fits_every_line: bool,
     time_format: Option<TimeFormat>,
 }
 
@@ -83,6 +86,7 @@ impl PatternFormat {
         PatternFormat {
             name: plan.name.clone(),
             groups,
+            fits_every_line: fits_every_line(&pattern),
             pattern,
             time_format,
         }
@@ -113,9 +117,34 @@ impl PatternFormat {
     }
 }
 
+/// Whether the pattern matches any text: for certain where it may match nothing, and asks nothing of what follows. What
+/// ends in `$` may fail at bytes that are no UTF-8.
+fn fits_every_line(pattern: &Pattern) -> bool {
+    let parsed = ParserBuilder::new()
+        .utf8(false)
+        .case_insensitive(pattern.any_case())
+        .nest_limit(100)
+        .build()
+        .parse(pattern.source());
+    parsed.is_ok_and(|hir| {
+        let is_of_head = |look| matches!(look, Look::Start | Look::StartLF | Look::StartCRLF);
+        let properties = hir.properties();
+        properties.minimum_len() == Some(0) && properties.look_set().iter().all(is_of_head)
+    })
+}
+
 impl Format for PatternFormat {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_timeless(&self) -> bool {
+        self.fits_every_line && self.groups.iter().all(|group| group.role != Role::Time)
+    }
+
+    /// Of lines that are passed over unparsed nobody would learn that they do not fit.
+    fn holds_values(&self) -> bool {
+        self.fits_every_line
     }
 
     fn parse<'a>(
@@ -163,4 +192,82 @@ pub(super) fn typed(field: Field<'_>, kind: FieldType) -> Field<'_> {
         (_, kind, _) => kind,
     };
     Field { kind, ..field }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobspec::plan::{FormatChoice, FormatName};
+
+    use super::super::tests::{format_plan, log_plan};
+    use super::super::{Stamp, built_in_of, choose};
+    use super::*;
+    use crate::format::plain::any_times;
+
+    const HEADED: &[u8] = b"2026-01-19T14:00:00Z words";
+
+    fn format(pattern: &str, nested: bool, head: &[u8]) -> Box<dyn Format> {
+        let table = toml::Table::from_iter([("pattern".to_owned(), pattern.into())]);
+        let plan = format_plan("lines", &table);
+        choose(FormatChoice::Custom(0), &log_plan(nested), &[plan], head).format
+    }
+
+    fn stamp(format: &dyn Format, line: &[u8]) -> Stamp {
+        let wanted = Wanted::default();
+        let mut parsed = Parsed::default();
+        parsed.clear(&wanted);
+        format.parse(line, &wanted, &mut any_times(), &mut parsed);
+        parsed.stamp
+    }
+
+    #[test]
+    fn timeless_is_what_every_line_fits_and_no_group_of_is_a_time() {
+        for (pattern, timeless) in [
+            ("(?<message>.*)", true),
+            ("^(?<message>.*)", true),
+            (r"^(?:(?<code>\d+) )?(?<rest>.*)", true),
+            (r"(?m)^(?<a>x|)", true),
+            (r"(?i)^(?<a>\w*)(?<b>[ab]*)", true),
+            ("(?<message>.*)$", false),
+            (r"^(?<user>\S+) (?<what>.*)", false),
+            (r"^(?<a>\w*)\b", false),
+            (r"(?<a>[a&&b])", false),
+            (r"^(?<time>\S*)", false),
+            (r"^(?<ts>\S*) ?(?<message>.*)", false),
+        ] {
+            let format = format(pattern, false, b"");
+            assert_eq!(format.is_timeless(), timeless, "{pattern}");
+            if !timeless {
+                continue;
+            }
+            for line in [HEADED, b"", b"12", b"\xff\xfe", b"\r", b"a\xe2\x82", b"{}"] {
+                let wanted = Wanted::default();
+                let mut parsed = Parsed::default();
+                parsed.clear(&wanted);
+                format.parse(line, &wanted, &mut any_times(), &mut parsed);
+                assert!(parsed.valid && parsed.stamp == Stamp::None, "{pattern}");
+            }
+        }
+    }
+
+    /// What follows such a line inherits that time, however far it is.
+    #[test]
+    fn any_other_format_may_have_a_time_in_a_line_that_does_not_fit() {
+        let strict = format(r"^(?<user>\w+) did (?<what>\w+)$", false, b"");
+        let built_in = FormatName::ALL.map(|name| built_in_of(name, b"name,note"));
+        for format in built_in.iter().chain([&strict]) {
+            assert!(!format.is_timeless(), "{}", format.name());
+            let stamp = stamp(&**format, HEADED);
+            assert!(matches!(stamp, Stamp::At(_)), "{}", format.name());
+        }
+    }
+
+    #[test]
+    fn what_is_around_or_inside_a_timeless_line_may_have_a_time() {
+        let (every, nested_line) = ("^(?<message>.*)", b"{\"time\":\"2026-01-19T14:00:00Z\"}");
+        let nested = format(every, true, b"");
+        assert!(!nested.is_timeless());
+        assert!(matches!(stamp(&*nested, nested_line), Stamp::At(_)));
+        let wrapped = format(every, false, b"2026-01-19T14:00:00.1Z stdout F words\n");
+        assert!(wrapped.wraps() && !wrapped.is_timeless());
+    }
 }

@@ -88,7 +88,7 @@ pub(super) fn log_plan(nested_json: bool) -> LogPlan {
     }
 }
 
-fn format_plan(name: &str, table: &toml::Table) -> FormatPlan {
+pub(crate) fn format_plan(name: &str, table: &toml::Table) -> FormatPlan {
     let text = |key: &str| {
         table
             .get(key)

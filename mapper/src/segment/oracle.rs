@@ -241,7 +241,7 @@ pub(crate) fn read_all(
 }
 
 /// Everything at once, with no buffer, no cut and no queue.
-pub(super) fn oracle(files: &[Vec<u8>], format: &Marks) -> (Vec<Seen>, Vec<FileTally>) {
+pub(super) fn oracle(files: &[Vec<u8>], format: &dyn Format) -> (Vec<Seen>, Vec<FileTally>) {
     struct Line<'t> {
         file: usize,
         offset: u64,
@@ -317,7 +317,9 @@ pub(super) fn oracle(files: &[Vec<u8>], format: &Marks) -> (Vec<Seen>, Vec<FileT
         raw.truncate(MAX_ENTRY);
         let mut parsed = Parsed::default();
         let mut times = TimeReader::new(Zone::UTC, crate::time::YearRule::Fixed(2026));
-        format.parse(&raw, &Wanted::default(), &mut times, &mut parsed);
+        let wanted = Wanted::default();
+        parsed.clear(&wanted);
+        format.parse(&raw, &wanted, &mut times, &mut parsed);
         let time = match parsed.stamp {
             Stamp::At(time) => Some(time.ns / 1_000_000_000),
             _ => None,

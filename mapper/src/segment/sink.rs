@@ -18,8 +18,9 @@ pub(super) struct Sink<'a> {
     cut: &'a Cut,
     context: &'a ReadContext<'a>,
     /// Whether the entries that come are this segment's: from the head of the stream, or from the first entry with
-    /// a time of its own.
+    /// a time of its own, or from the first one where none can have any.
     pub(super) started: bool,
+    is_timeless: bool,
     /// The time of the entry before; None at the head of a stream and after a file not read to its end.
     inherited: Option<Time>,
     waiting: Waiting,
@@ -68,6 +69,7 @@ impl<'a> Sink<'a> {
             cut,
             context,
             started: cut.first == Position::default(),
+            is_timeless: context.format.is_timeless(),
             inherited: None,
             waiting: Waiting::default(),
             parsed: Parsed::default(),
@@ -91,7 +93,7 @@ impl<'a> Sink<'a> {
         let mut parsed: Parsed<'_> = mem::take(&mut self.parsed);
         self.parse(raw, &whole, &mut parsed);
         let own = own_time(&parsed, &whole, self.context);
-        let is_anchor = parsed.valid && own.is_some();
+        let is_anchor = parsed.valid && (own.is_some() || self.is_timeless);
         let verdict = match self.started {
             false if !is_anchor => Verdict::Before,
             _ if is_anchor && self.is_beyond(whole.position) => Verdict::Next,
@@ -104,7 +106,7 @@ impl<'a> Sink<'a> {
         self.started = true;
         match own {
             Some(_) if self.inherited.is_none() => self.lend(own, whole.distance, visit),
-            None if self.inherited.is_none() => {
+            None if self.inherited.is_none() && !self.is_timeless => {
                 self.parsed = parsed.recycle();
                 self.lend(None, whole.distance, visit);
                 self.waiting.push(raw, whole);
@@ -125,9 +127,10 @@ impl<'a> Sink<'a> {
         verdict
     }
 
-    /// Whether an entry may go uncounted but for its shape: it is this segment's, and knows whose time it would inherit.
+    /// Whether an entry may go uncounted but for its shape: it is this segment's, and knows whose time it would inherit,
+    /// or that nobody has one.
     pub(super) fn can_pass(&self) -> bool {
-        self.started && self.inherited.is_some()
+        self.started && (self.is_timeless || self.inherited.is_some())
     }
 
     /// Entries that were ruled out unparsed.
@@ -142,6 +145,9 @@ impl<'a> Sink<'a> {
 
     /// Learns the time that the next entry would inherit of lines that were passed over; their text ends with a LF.
     pub(super) fn inherit_from(&mut self, file: u32, mut passed: &[u8]) {
+        if self.is_timeless {
+            return;
+        }
         while let Some(text) = passed.strip_suffix(b"\n") {
             let start = memchr::memrchr(b'\n', text).map_or(0, |found| found + 1);
             let line = &text[start..];

@@ -1,6 +1,7 @@
 //! Any cuts, windows, packing and distribution over files, against the oracle.
 
 mod framed;
+mod timeless;
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -16,14 +17,20 @@ use super::*;
 use crate::format::choose;
 use crate::tally::FindingKind;
 
-fn check(files: &[Vec<u8>], packing: &[u8], target: u64, window: usize, format: &Marks) {
+fn check(files: &[Vec<u8>], packing: &[u8], target: u64, window: usize, format: &dyn Format) {
     let folder = Folder::new();
     let stream = folder.stream(files, packing);
     check_stream(&stream, files, target, window, format);
 }
 
 /// Holds what is read of a stream against the oracle's idea of its files' texts.
-fn check_stream(stream: &Stream, files: &[Vec<u8>], target: u64, window: usize, format: &Marks) {
+fn check_stream(
+    stream: &Stream,
+    files: &[Vec<u8>],
+    target: u64,
+    window: usize,
+    format: &dyn Format,
+) {
     let wanted = Wanted::default();
     let counts = LineCounts::default();
     let mut context = context(format, &wanted);
