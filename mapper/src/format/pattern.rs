@@ -117,8 +117,7 @@ impl PatternFormat {
     }
 }
 
-/// Whether the pattern matches any text: for certain where it may match nothing, and asks nothing of what follows. What
-/// ends in `$` may fail at bytes that are no UTF-8.
+/// Whether the pattern matches any text: for certain where it may match nothing, and asks nothing of what follows.
 fn fits_every_line(pattern: &Pattern) -> bool {
     let parsed = ParserBuilder::new()
         .utf8(false)
@@ -227,6 +226,7 @@ mod tests {
             (r"^(?:(?<code>\d+) )?(?<rest>.*)", true),
             (r"(?m)^(?<a>x|)", true),
             (r"(?i)^(?<a>\w*)(?<b>[ab]*)", true),
+            (r"(?-u)^(?<message>.*)", true),
             ("(?<message>.*)$", false),
             (r"^(?<user>\S+) (?<what>.*)", false),
             (r"^(?<a>\w*)\b", false),

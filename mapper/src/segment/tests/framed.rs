@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
-use super::{any_text, check_stream};
+use super::{any_text, check_stream, timeless};
 use crate::segment::oracle::{Folder, Marks, Seen, context, read_all};
 use crate::segment::*;
 use crate::stream::StreamFile;
@@ -88,7 +88,12 @@ const WAY: Way = Way {
     is_backwards: false,
 };
 
-fn read_by(stream: &Stream, cuts: &[Cut], format: &Marks, way: Way) -> (Vec<Seen>, StreamTally) {
+fn read_by(
+    stream: &Stream,
+    cuts: &[Cut],
+    format: &dyn Format,
+    way: Way,
+) -> (Vec<Seen>, StreamTally) {
     let wanted = Wanted::default();
     let counts = LineCounts::default();
     let spare = Spare::new(usize::from(way.is_decoded_ahead), 0);
@@ -200,21 +205,24 @@ proptest! {
         }
         let next = b"  more\n# untimed\n@7 next file\n".to_vec();
         let folder = Folder::new();
-        let mut stream = stream(&folder, &[packed, frame(&next, 4)], least_apart);
-        let format = Marks { multiline, ..LINES };
-        let way = Way { max_decoded, ..WAY };
-        let whole = read_by(&stream, &cuts_at(&[]), &format, way);
-        let other = Way { window, is_decoded_ahead, is_backwards, ..way };
-        let by_target = cuts(&stream, true, target);
-        assert_same(&read_by(&stream, &by_target, &format, other), &whole, "by target");
-        assert_same(&read_by(&stream, &cuts_at(&offsets), &format, other), &whole, "anywhere");
-        // Without damage, what is known of the frames changes nothing at all.
-        stream.files[0].frames.clear();
-        let decoded_whole = read_by(&stream, &cuts_at(&[]), &format, way);
-        if kinds_of(&whole.1).is_empty() {
-            assert_same(&decoded_whole, &whole, "from its head");
-        } else {
-            prop_assert!(decoded_whole.0.len() <= whole.0.len() + 1);
+        let framed = stream(&folder, &[packed, frame(&next, 4)], least_apart);
+        let mut unframed = framed.clone();
+        unframed.files[0].frames.clear();
+        let (marks, timeless) = (Marks { multiline, ..LINES }, timeless::format(multiline));
+        for format in [&marks as &dyn Format, &*timeless] {
+            let way = Way { max_decoded, ..WAY };
+            let whole = read_by(&framed, &cuts_at(&[]), format, way);
+            let other = Way { window, is_decoded_ahead, is_backwards, ..way };
+            let by_target = cuts(&framed, true, target);
+            assert_same(&read_by(&framed, &by_target, format, other), &whole, "by target");
+            assert_same(&read_by(&framed, &cuts_at(&offsets), format, other), &whole, "anywhere");
+            // Without damage, what is known of the frames changes nothing at all.
+            let decoded_whole = read_by(&unframed, &cuts_at(&[]), format, way);
+            if kinds_of(&whole.1).is_empty() {
+                assert_same(&decoded_whole, &whole, "from its head");
+            } else {
+                prop_assert!(decoded_whole.0.len() <= whole.0.len() + 1);
+            }
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::segment::oracle::{Folder, context, log, read_all};
 use crate::segment::*;
 
 /// Every line fits it; it is an entry, or an entry begins where there is a mark.
-fn format(multiline: bool) -> Box<dyn Format> {
+pub(super) fn format(multiline: bool) -> Box<dyn Format> {
     let start = if multiline {
         "multiline = '^[@#%]'"
     } else {
         ""
     };
-    let table = format!("pattern = '^(?<message>.*)'\n{start}");
+    let table = format!("pattern = '(?-u)^(?<message>.*)'\n{start}");
     let plan = format_plan("lines", &table.parse().unwrap());
     choose(FormatChoice::Custom(0), &log(&[]), &[plan], b"").format
 }
