@@ -195,7 +195,11 @@ impl<'a> Sink<'a> {
         let mut waiting = mem::take(&mut self.waiting);
         let raw = waiting.text(&held);
         let mut parsed: Parsed<'_> = mem::take(&mut self.parsed);
+        // It waits as it has no time: to look for one again could take longer than all else.
+        let file = held.whole.position.file;
+        self.file(file).times.set_blind(true);
         self.parse(raw, &held.whole, &mut parsed);
+        self.file(file).times.set_blind(false);
         self.emit(raw, &held.whole, &parsed, time, visit);
         self.parsed = parsed.recycle();
         self.waiting = waiting;

@@ -6,7 +6,9 @@
 mod clock;
 mod digits;
 mod epoch;
+mod names;
 mod shape;
+mod somewhere;
 mod strftime;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
@@ -47,6 +49,8 @@ pub struct TimeReader {
     minute_ns: i64,
     second: LastSecond,
     whole: LastText,
+    /// Whether nobody asks for a time that stands somewhere in a text.
+    is_blind: bool,
 }
 
 /// The last short text that was read, as a whole: access logs write many entries a second, and nothing smaller.
@@ -92,6 +96,7 @@ impl TimeReader {
                 length: 0,
                 stamp: Stamp::None,
             },
+            is_blind: false,
         }
     }
 
@@ -172,10 +177,18 @@ impl TimeReader {
 
     /// The first date with a year and a clock anywhere in a text, for texts that fit no format.
     pub fn somewhere(&mut self, text: &[u8]) -> Stamp {
-        match shape::somewhere(text) {
+        if self.is_blind {
+            return Stamp::None;
+        }
+        match somewhere::somewhere(text) {
             Some(moment) => self.resolve(&moment),
             None => Stamp::None,
         }
+    }
+
+    /// Finds no time somewhere in a text from here on, or does again: for texts that are known to have none.
+    pub fn set_blind(&mut self, is_blind: bool) {
+        self.is_blind = is_blind;
     }
 
     fn resolve(&mut self, moment: &Moment) -> Stamp {

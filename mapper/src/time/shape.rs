@@ -8,6 +8,7 @@ use jobspec::value::Time;
 use super::clock::{clock, compact_clock, finish, finish_possible, fraction};
 use super::digits::{Pairs, digit_run, number, space_run, two};
 use super::epoch::epoch;
+use super::names::{self, month_name, name_end, small_letters};
 
 /// A date and a clock as written; values may be impossible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,22 +100,6 @@ pub(super) fn whole(text: &[u8]) -> Option<Moment> {
         }
         _ => None,
     }
-}
-
-/// The first date with a year and a clock in a text, at the beginning of a word.
-pub(super) fn somewhere(text: &[u8]) -> Option<Moment> {
-    let is_begin = |at: usize| {
-        text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric())
-    };
-    (0..text.len())
-        .filter(|at| is_begin(*at))
-        .find_map(|at| match leading(&text[at..])?.0 {
-            Moment::Civil(civil) if civil.year.is_none() => None,
-            // auditd's `audit(1768831200.123:42)`; other numbers say little.
-            Moment::Epoch(_) if !text[..at].ends_with(b"(") => None,
-            Moment::Clock => None,
-            moment => Some(moment),
-        })
 }
 
 fn numeric(text: &[u8]) -> Found {
@@ -417,9 +402,7 @@ fn day_month(text: &[u8], day_length: usize, separator: u8) -> Found {
 
 /// Shapes that begin with a letter: a weekday, a month, or glog's level.
 fn worded(text: &[u8]) -> Found {
-    let head: [u8; 3] = text
-        .first_chunk::<3>()?
-        .map(|byte| byte.to_ascii_lowercase());
+    let head = small_letters(text)?;
     if text[1].is_ascii_digit() {
         return glog(text);
     }
@@ -452,17 +435,7 @@ fn glog(text: &[u8]) -> Found {
 
 /// The place after a weekday's name and what parts it from the date.
 fn weekday(head: [u8; 3], text: &[u8]) -> Option<usize> {
-    const NAMES: [&[u8]; 7] = [
-        b"monday",
-        b"tuesday",
-        b"wednesday",
-        b"thursday",
-        b"friday",
-        b"saturday",
-        b"sunday",
-    ];
-    let name = NAMES.into_iter().find(|name| name.starts_with(&head))?;
-    let at = name_end(text, 0, name)?;
+    let at = name_end(text, 0, names::weekday(head)?)?;
     let at = at + usize::from(text.get(at) == Some(&b','));
     match space_run(text, at) {
         0 => None,
@@ -515,39 +488,6 @@ fn month_first(text: &[u8]) -> Found {
         }
     }
     Some((Moment::Civil(civil), at))
-}
-
-fn month_name(text: &[u8], at: usize) -> Option<(u8, usize)> {
-    const NAMES: [&[u8]; 12] = [
-        b"january",
-        b"february",
-        b"march",
-        b"april",
-        b"may",
-        b"june",
-        b"july",
-        b"august",
-        b"september",
-        b"october",
-        b"november",
-        b"december",
-    ];
-    let head: [u8; 3] = text
-        .get(at..)?
-        .first_chunk::<3>()?
-        .map(|byte| byte.to_ascii_lowercase());
-    let index = NAMES.iter().position(|name| name.starts_with(&head))?;
-    Some((index as u8 + 1, name_end(text, at, NAMES[index])?))
-}
-
-/// The end of a name that is whole or cut to three letters.
-fn name_end(text: &[u8], at: usize, name: &[u8]) -> Option<usize> {
-    let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphabetic);
-    if !is_letter(at + 3) {
-        return Some(at + 3);
-    }
-    let end = at + name.len();
-    (text.get(at..end)?.eq_ignore_ascii_case(name) && !is_letter(end)).then_some(end)
 }
 
 /// What stands between a date and its clock.
