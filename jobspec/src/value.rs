@@ -435,6 +435,7 @@ impl Time {
     }
 
     /// The time with as many digits as its value needs.
+    #[inline]
     pub fn from_ns(ns: i64) -> Time {
         let mut digits = 9;
         let mut fraction = ns.rem_euclid(1_000_000_000);

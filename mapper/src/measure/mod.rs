@@ -222,18 +222,18 @@ impl Measures {
                         partial.count(true);
                     }
                 }
-                Some(condition) if argument.is_condition => {
-                    let hit = condition.holds(row, misfits);
-                    for partial in &mut partials[argument.slots.clone()] {
-                        partial.count(hit);
-                    }
-                }
                 Some(Expr::Field(field))
                     if argument.takes_numbers
                         && let Some(number) = row.number(*field) =>
                 {
                     for partial in &mut partials[argument.slots.clone()] {
                         partial.add_number(number);
+                    }
+                }
+                Some(condition) if argument.is_condition => {
+                    let hit = condition.holds(row, misfits);
+                    for partial in &mut partials[argument.slots.clone()] {
+                        partial.count(hit);
                     }
                 }
                 Some(expr) => {

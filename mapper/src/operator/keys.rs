@@ -55,7 +55,7 @@ impl Keys {
     }
 
     /// The number of a key; whether it is a new one, and the next. Of its values the plainer kinds are kept.
-    #[inline]
+    #[inline(always)]
     pub fn number(&mut self, hash: u32, key: &[u8], kinds: &[u8]) -> (usize, bool) {
         let texts = &self.texts;
         let found = self.table.find(spread(hash), |slot| {
@@ -69,6 +69,7 @@ impl Keys {
         (slot.index(), false)
     }
 
+    #[inline(never)]
     fn add(&mut self, hash: u32, key: &[u8], kinds: &[u8]) -> usize {
         let number =
             |length: usize| u32::try_from(length).expect("a partial is far smaller than that");

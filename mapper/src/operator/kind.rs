@@ -46,7 +46,7 @@ impl Kind {
 
 /// Appends the value of an expression to a key: that of a field or a bucket of time, which most are, without making a
 /// value of it.
-#[inline]
+#[inline(always)]
 pub fn push(key: &mut Vec<u8>, expr: &Expr, entry: &Entry<'_>, misfits: &Misfits) -> Kind {
     match expr {
         Expr::Field(field) => {
