@@ -101,25 +101,19 @@ impl Expr {
 
     /// Whether its value is never anything but what `truth` says.
     pub fn is_condition(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Expr::Not(_)
-            | Expr::And(_)
-            | Expr::Or(_)
-            | Expr::Compare { .. }
-            | Expr::Between { .. }
-            | Expr::In { .. }
-            | Expr::InSet { .. }
-            | Expr::Like { .. }
-            | Expr::Matches { .. }
-            | Expr::IsNull(_) => true,
-            Expr::Literal(_)
-            | Expr::Column(_)
-            | Expr::Field(_)
-            | Expr::Output(_)
-            | Expr::Negate(_)
-            | Expr::Arithmetic { .. }
-            | Expr::Call { .. } => false,
-        }
+                | Expr::And(_)
+                | Expr::Or(_)
+                | Expr::Compare { .. }
+                | Expr::Between { .. }
+                | Expr::In { .. }
+                | Expr::InSet { .. }
+                | Expr::Like { .. }
+                | Expr::Matches { .. }
+                | Expr::IsNull(_)
+        )
     }
 
     /// Whether a row satisfies a predicate: NULL does not.

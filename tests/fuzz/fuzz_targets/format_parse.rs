@@ -1,11 +1,13 @@
 //! Every format over any bytes: as a stream's head, as its lines and as entries. What `fields` gives must be what
-//! `parse` finds under the same name.
+//! `parse` finds under the same name, and what is said to be written already must be so.
 #![no_main]
 
 use jobspec::plan::{FieldPath, FormatChoice, FormatName, LogPlan, PathPart};
+use jobspec::value::write_json_text;
 use jobspec::zone::Zone;
 use libfuzzer_sys::fuzz_target;
-use mapper::format::{Parsed, Wanted, choose};
+use mapper::entry::FieldKind;
+use mapper::format::{Format, Parsed, Wanted, choose};
 use mapper::time::{TimeReader, YearRule};
 
 fn log_plan(nested_json: bool) -> LogPlan {
@@ -23,6 +25,25 @@ fn log_plan(nested_json: bool) -> LogPlan {
         tag: Vec::new(),
         redact: Vec::new(),
     }
+}
+
+/// The fields of an entry as a JSON object, where none of them has to be escaped.
+fn written(format: &dyn Format, raw: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    format.fields(raw, &mut |name, field| {
+        written.push(if written.is_empty() { b'{' } else { b',' });
+        write_json_text(&name, &mut written);
+        written.push(b':');
+        match field.kind {
+            FieldKind::Text => write_json_text(field.text, &mut written),
+            _ => written.extend_from_slice(field.text),
+        }
+    });
+    if written.is_empty() {
+        written.push(b'{');
+    }
+    written.push(b'}');
+    written
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -50,6 +71,9 @@ fuzz_target!(|data: &[u8]| {
                 let mut parsed = Parsed::default();
                 parsed.clear(&wanted);
                 format.parse(raw, &wanted, &mut times, &mut parsed);
+                if parsed.valid && format.is_fields(raw) {
+                    assert_eq!(written(&*format, raw), raw);
+                }
                 if parsed.valid {
                     for (found, value) in parsed.fields.iter().zip(&values) {
                         assert_eq!(found.map(|field| field.value().into_owned()).as_ref(), Some(value));
