@@ -14,9 +14,10 @@ use jobspec::expr::Misfits;
 use jobspec::plan::Named;
 use jobspec::value::Value;
 
+use super::Session;
 use super::compact::Compact;
 use super::fragment::Fragment;
-use super::{KeyPartial, KeyRecord, Session, Sessions};
+use super::partial::{KeyPartial, KeyRecord, Sessions};
 use crate::frame;
 use crate::measure::hash::Keyed;
 use crate::operator::kind::{self, Kind};
