@@ -1,8 +1,9 @@
 //! Logs in, partial states out: all that happens on one host.
 //!
 //! In reading order: `entry` is one log event; `open` and `stream` find the bytes, `segment` cuts them between
-//! entries, `prune` leaves out what the time range cannot touch, `format` and `time` read them; an `operator` absorbs entries into a partial; `scan` does so for all
-//! segments at once; `serve` speaks to the runner in frames.
+//! entries, `prune` leaves out what the time range cannot touch, `format` and `time` read them; an `operator` absorbs
+//! entries into a partial; `scan` does so for all segments at once; `serve` speaks to the runner in frames, and sends
+//! runs of records in `chunks`.
 
 pub mod chunks;
 pub mod confine;
