@@ -15,7 +15,7 @@ use crate::reduce::RowSink;
 use crate::row_bytes::Form;
 use crate::spill::{Run, Spill};
 
-/// Bytes of lines that are gathered in one go: not many more.
+/// Bytes of lines that are gathered in one go: not many more, and less where memory is short.
 const GATHERED_BYTES: usize = 1 << 20;
 
 /// Rows with the keys by which they are sorted, in one block.
@@ -258,12 +258,14 @@ impl<'a> Sorter<'a> {
             }
             lines
         };
+        let share = self.memory_bytes / (16 * rayon::current_num_threads() as u64);
+        let bytes = GATHERED_BYTES.min(usize::try_from(share).unwrap_or(usize::MAX));
         let mut left = &self.rows[..];
         let mut free: Vec<Vec<u8>> = Vec::new();
         in_order(&gather, |queue| {
             loop {
                 while !queue.is_full() && !left.is_empty() {
-                    let (rows, after) = left.split_at(count_of(left, GATHERED_BYTES));
+                    let (rows, after) = left.split_at(count_of(left, bytes));
                     queue.push((rows, free.pop().unwrap_or_default()));
                     left = after;
                 }
