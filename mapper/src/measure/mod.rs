@@ -186,11 +186,6 @@ impl Measures {
         self.empties().collect()
     }
 
-    /// About so many bytes of memory that takes.
-    pub fn empty_bytes(&self) -> usize {
-        self.slots.len() * size_of::<MeasurePartial>()
-    }
-
     /// Appends what `empty` gives.
     pub fn push_empty(&self, partials: &mut Vec<MeasurePartial>) {
         partials.extend(self.empties());

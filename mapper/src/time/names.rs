@@ -56,3 +56,34 @@ pub fn name_end(text: &[u8], at: usize, name: &[u8]) -> Option<usize> {
     let end = at + name.len();
     (text.get(at..end)?.eq_ignore_ascii_case(name) && !is_letter(end)).then_some(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_whole_or_three_letters() {
+        let months =
+            "january february march april may june july august september october november december";
+        for (index, name) in months.split(' ').enumerate() {
+            let number = index as u8 + 1;
+            for name in [name.to_uppercase(), name[..3].to_owned()] {
+                let end = name.len() + 1;
+                assert_eq!(
+                    month_name(format!("-{name} 5").as_bytes(), 1),
+                    Some((number, end))
+                );
+                assert_eq!(month_name(name.as_bytes(), 0), Some((number, end - 1)));
+            }
+            assert_eq!(month_name(format!("{name}x").as_bytes(), 0), None);
+        }
+        let weekdays = "monday tuesday wednesday thursday friday saturday sunday";
+        for name in weekdays.split(' ') {
+            let head = small_letters(name.to_uppercase().as_bytes()).unwrap();
+            assert_eq!(weekday(head), Some(name.as_bytes()));
+            assert_eq!(month(head), None);
+        }
+        assert_eq!(month_name(b"ja", 0), None);
+        assert_eq!(weekday(*b"jan"), None);
+    }
+}

@@ -1,11 +1,15 @@
 //! Times of entries in pieces, and the sessions that the gap makes of them.
 
+use bstr::BStr;
 use jobspec::expr::Expr;
 use jobspec::plan::{Named, SessionKey, SessionPlan, TimeRange};
 use jobspec::value::{Time, Value};
+use smallvec::SmallVec;
 
-use super::Session;
+use super::partial::Sessions;
+use super::{Session, SessionPartial};
 use crate::entry::Place;
+use crate::frame;
 use crate::operator::laws::corpus::{Cell, Corpus, Event, FIELDS, Random, STATUS, USER};
 use crate::operator::laws::records_of;
 use crate::operator::{Operator, Rows, Run};
@@ -127,4 +131,42 @@ fn a_session_goes_on_as_long_as_no_silence_exceeds_the_gap() {
         }
     }
     assert!(of_many > 50, "{of_many}");
+}
+
+#[test]
+fn a_key_comes_once_and_what_it_holds_is_counted() {
+    let key = |key: &'static str| {
+        let sessions = Sessions::Fragments(SmallVec::new());
+        (BStr::new(key), (BStr::new("k"), sessions))
+    };
+    let decoded = |run: &[(&BStr, (&BStr, Sessions))]| {
+        let bytes = frame::to_bytes(&(run, 0_u64));
+        frame::from_bytes::<SessionPartial>(&bytes)
+    };
+    assert!(decoded(&[key("a"), key("b")]).is_ok());
+    assert!(decoded(&[key("a"), key("a")]).is_err());
+
+    let corpus = Corpus::random(&mut Random::new(1), 0);
+    let operator = session(None, false);
+    let mut partial = operator.empty();
+    let mut before = operator.bytes(&partial);
+    for second in 0..3 {
+        let time = Time::new(second * SECOND, 0);
+        let place = Place {
+            time_ns: time.ns,
+            host: 0,
+            log: 0,
+            stream: 0,
+            file: 0,
+            offset: 10 * second as u64,
+        };
+        let mut cells = vec![Cell::Missing; FIELDS.len()];
+        cells[USER] = Cell::Text("alice");
+        let event = Event::new(place, Some(time), cells);
+        corpus.with_entry(&event, |entry| operator.absorb(&mut partial, entry));
+        // The timeline keeps two.
+        let bytes = operator.bytes(&partial);
+        assert_eq!(bytes > before, second < 2, "{second}");
+        before = bytes;
+    }
 }
