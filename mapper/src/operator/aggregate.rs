@@ -108,7 +108,8 @@ impl<'de> Deserialize<'de> for AggregatePartial {
         let mut slots = None;
         for (key, record) in parts.run {
             let record: GroupRecord<'_> = frame::from_bytes(&record).map_err(D::Error::custom)?;
-            if *slots.get_or_insert(record.measures.len()) != record.measures.len() {
+            let shape = (record.kinds.len(), record.measures.len());
+            if *slots.get_or_insert(shape) != shape {
                 return Err(D::Error::custom("groups of different operators"));
             }
             let before = partial.groups.len();

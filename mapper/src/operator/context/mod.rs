@@ -166,7 +166,6 @@ struct RowEntry {
 }
 
 impl ContextRow {
-    /// Whether it begins at this place, and is of its stream.
     /// What is decoded is of this key.
     fn of_record(key: &[u8], values: &[&[u8]]) -> Result<ContextRow, Mismatch> {
         let row: ContextRow = frame::from_bytes(least(values)?).map_err(|_| Mismatch)?;
@@ -176,6 +175,7 @@ impl ContextRow {
         }
     }
 
+    /// Whether it begins at this place, and is of its stream.
     fn is_sound(&self, place: &Place) -> bool {
         let first = self.entries.first();
         first.is_some_and(|first| first.record.place == *place)

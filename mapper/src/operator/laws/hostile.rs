@@ -109,7 +109,10 @@ fn a_record_that_passes_is_finished_and_no_other() {
                 };
                 if checked.is_err() {
                     refused += 1;
-                    assert_eq!(finished(&[&bytes]), Err(Mismatch), "seed {seed}");
+                    // A linked record is finished under another key than its own.
+                    let is_refused =
+                        operator.is_regrouped() || finished(&[&bytes]) == Err(Mismatch);
+                    assert!(is_refused, "seed {seed}");
                 } else if is_known {
                     passed += 1;
                     assert_eq!(finished(&[&bytes]), Ok(()), "seed {seed}");

@@ -395,14 +395,8 @@ impl Operator for Session {
     }
 
     fn bytes(&self, partial: &SessionPartial) -> usize {
-        // Where all fragments are as heavy, none is looked at: keys are many, and lie anywhere.
-        let elsewhere =
-            self.timeline > 0 || !self.measures.are_counts() || self.is_cut_by_predicates();
-        partial.keys.bytes()
-            + match elsewhere {
-                true => partial.sessions.iter().map(Sessions::bytes).sum(),
-                false => partial.sessions.len() * size_of::<Sessions>(),
-            }
+        let sessions = partial.sessions.iter().map(Sessions::bytes);
+        partial.keys.bytes() + sessions.sum::<usize>()
     }
 
     /// A record for each key; of what is linked a record holds several keys once ids have joined them.
@@ -424,12 +418,11 @@ impl Operator for Session {
         visit: &mut dyn FnMut(&Place),
     ) -> Result<(), Mismatch> {
         match self.hub {
-            // Where ids are linked a value is of several keys.
-            Some(_) => {
-                let keys = self.join_linked(&[value])?;
-                keys.iter()
-                    .for_each(|(_, held)| held.sessions.places(visit));
-            }
+            // What a host sends is of one key, and says itself of which.
+            Some(_) => match self.join_linked(&[value])?.as_slice() {
+                [(held_key, held)] if *held_key == key => held.sessions.places(visit),
+                _ => return Err(Mismatch),
+            },
             None => self.join_keys(key, &[value])?.sessions.places(visit),
         }
         Ok(())

@@ -61,7 +61,12 @@ impl TryFrom<SessionParts> for SessionPartial {
             misfits: parts.misfits,
             ..SessionPartial::default()
         };
+        let values = parts.run.first().map(|(_, first)| first.kinds.len());
         for (key, KeyRecord { kinds, sessions }) in parts.run {
+            // Of the same key as many as before: their room is.
+            if Some(kinds.len()) != values {
+                return Err(Mismatch);
+            }
             let hash = partial.keys.hash(&key);
             let (_, is_new) = partial.keys.number(hash, &key, &kinds);
             if !is_new {
@@ -113,10 +118,15 @@ impl Sessions {
     }
 
     pub fn bytes(&self) -> usize {
-        let elsewhere: usize = match self {
-            Sessions::Fragments(fragments) => fragments.iter().map(Fragment::bytes).sum(),
-            Sessions::Entries(entries) => entries.iter().map(Compact::bytes).sum(),
-        };
-        size_of::<Sessions>() + elsewhere
+        match self {
+            // The first lies inside.
+            Sessions::Fragments(fragments) => {
+                let all: usize = fragments.iter().map(Fragment::bytes).sum();
+                all.max(size_of::<Sessions>())
+            }
+            Sessions::Entries(entries) => {
+                size_of::<Sessions>() + entries.iter().map(Compact::bytes).sum::<usize>()
+            }
+        }
     }
 }

@@ -145,6 +145,9 @@ fn a_key_comes_once_and_what_it_holds_is_counted() {
     };
     assert!(decoded(&[key("a"), key("b")]).is_ok());
     assert!(decoded(&[key("a"), key("a")]).is_err());
+    let mut more_kinds = key("a");
+    more_kinds.1.0 = BStr::new("kkkk");
+    assert!(decoded(&[key("a"), more_kinds]).is_err());
 
     let corpus = Corpus::random(&mut Random::new(1), 0);
     let operator = session(None, false);
